@@ -1,0 +1,76 @@
+"""How a step of the pipeline becomes Dagster assets: one op a step, one asset for each table that it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from assets.describing import asset_key, facts, materialization, parts_by_chunk, spec
+from chunky import pipeline
+from chunky.pipeline import Built
+from chunky.slugs import slug
+from chunky.stages import stage
+from chunky.tables import TABLES
+from chunky.warehouse import Warehouse
+from dagster_project.partitions import CHUNK, chunks_by_key
+from dagster_project.resources import LakeResource, Listener
+
+
+def step_asset(name: str, *kinds: str) -> dg.AssetsDefinition:
+    """The assets of the step `name`: every table of its stage, in one op that makes one pipeline call.
+
+    Tables cut by chunk are partitioned; a run takes any number of partitions at once, as the step reads the whole
+    mix in any case. They are rebuilt when something upstream is (a team switches that on with the automation sensor).
+    """
+    this = stage(name)
+    specs = [
+        spec(
+            table,
+            *kinds,
+            partitions_def=CHUNK if TABLES[table].partition == "chunk" else None,
+            automation_condition=dg.AutomationCondition.eager(),
+        )
+        for table in this.tables
+    ]
+    is_partitioned = any(spec.partitions_def for spec in specs)
+
+    @dg.multi_asset(
+        name=name,
+        specs=specs,
+        description=this.meaning,
+        backfill_policy=dg.BackfillPolicy.single_run() if is_partitioned else None,
+    )
+    def step(
+        context: dg.AssetExecutionContext, lake: LakeResource, listener: dg.ResourceParam[Listener]
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        with listener.hearing():
+            listener.progress(this.meaning, 0, None)
+            warehouse = lake.warehouse()
+            built = pipeline.STEPS[name](warehouse, lake.settings(), listener.progress)
+        listener.built.append(built)
+        context.log.info(f"{name}: {'built' if built.is_new else 'nothing new'} in {built.seconds:.1f} s")
+        for table in this.tables:
+            yield _result(context, warehouse, built, table)
+
+    return step
+
+
+def _result(
+    context: dg.AssetExecutionContext, lake: Warehouse, built: Built, table: str
+) -> dg.MaterializeResult[Any]:
+    """The materialization of one table; of a partitioned one, each partition with its own facts."""
+    key, version = asset_key(table), dg.DataVersion(built.fingerprint)
+    said = {"is_new": built.is_new, "seconds": built.seconds, "fingerprint": built.fingerprint}
+    if TABLES[table].partition != "chunk":
+        parts = list(lake.parts(table).values())
+        return dg.MaterializeResult(asset_key=key, metadata=facts(lake, table, parts, **said), data_version=version)
+    held = parts_by_chunk(lake, table)
+    for partition, chunk in chunks_by_key(lake).items():
+        told = facts(lake, table, held.get(chunk, []), **said)
+        if partition in context.partition_keys:
+            context.add_asset_metadata(told, asset_key=key, partition_key=partition)
+        else:  # the step made it although the run asked for others
+            context.log_event(materialization(table, chunk, told, built.fingerprint))
+    return dg.MaterializeResult(asset_key=key, data_version=version)

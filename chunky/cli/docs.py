@@ -1,0 +1,67 @@
+"""`python -m chunky.cli.docs`: docs/cli.md, written from the help texts; a test fails when the file is stale."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from chunky.cli.app import app
+from chunky.cli.session import shared_parameters
+
+PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
+_HEAD = """# Command line
+
+Written by `python -m chunky.cli.docs` from the help texts; do not edit.
+
+Exit codes: 0 done; 1 an error, told as problem and remedy (`doctor`: something is wrong; `diff`: differences);
+2 wrong usage; 130 interrupted; 141 the reader of the output went away.
+
+"""
+
+
+def render() -> str:
+    """The whole page as Markdown."""
+    root = typer.main.get_command(app)
+    parts = [_HEAD, "## Options of every verb\n\nBefore or after the verb.\n\n", _options(shared_parameters())]
+    parts += [_command(f"chunky {name}", command, "##") for name, command in _children(root)]
+    return "".join(parts).rstrip() + "\n"
+
+
+def _children(command: Any) -> list[tuple[str, Any]]:
+    return [(name, child) for name, child in getattr(command, "commands", {}).items() if not child.hidden]
+
+
+def _command(name: str, command: Any, level: str) -> str:
+    shared = {option for parameter in shared_parameters() for option in parameter.opts}
+    own = [parameter for parameter in command.params if not shared & set(parameter.opts)]
+    arguments = [parameter for parameter in own if parameter.param_type_name == "argument"]
+    usage = " ".join([name, *(parameter.make_metavar(_context(command)) for parameter in arguments)])
+    text = f"\n{level} {name}\n\n    {usage}\n\n{(command.help or '').strip()}\n\n{_options(own)}"
+    return text + "".join(_command(f"{name} {child}", inner, level + "#") for child, inner in _children(command))
+
+
+def _context(command: Any) -> Any:
+    return command.context_class(command)
+
+
+def _options(parameters: list[Any]) -> str:
+    lines = []
+    for parameter in parameters:
+        record = parameter.get_help_record(_context(typer.main.get_command(app)))
+        if record is not None:
+            lines.append(f"- `{record[0]}`: {' '.join(record[1].split())}\n")
+    return "".join(lines)
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(render(), encoding="utf-8")
+    sys.stderr.write(f"wrote {PAGE}\n")
+
+
+if __name__ == "__main__":
+    main()

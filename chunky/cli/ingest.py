@@ -1,0 +1,178 @@
+"""`chunky ingest`, `chunky remove`, `chunky vacuum`: what is in the lake."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from chunky.cli import work
+from chunky.cli.output import Head, Printer, count, seconds, size, visible
+from chunky.cli.progress import watching
+from chunky.cli.session import Session, session_of
+
+if TYPE_CHECKING:
+    from chunky.pipeline import Ingested
+    from chunky.warehouse import Warehouse
+
+_SHAPES_HELP = "Force a record shape: messages, conversations, preference, instruction or prompt."
+_HEADS = (
+    Head("file"), Head("records", True), Head("conversations", True), Head("rows", True), Head("quarantined", True),
+    Head("skipped", True), Head("chunks", True), Head("time", True), Head("rows/s", True),
+)  # fmt: skip
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this module."""
+    app.command()(ingest)
+    app.command()(remove)
+    app.command()(vacuum)
+
+
+def ingest(
+    context: typer.Context,
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH…", help="Files, folders, globs or hf://datasets/ORG/NAME.")
+    ],
+    chunk: Annotated[str | None, typer.Option(help="Name of the chunk for every record.")] = None,
+    chunk_column: Annotated[str | None, typer.Option(help="Column that holds the chunk.")] = None,
+    shape: Annotated[str | None, typer.Option(help=_SHAPES_HELP)] = None,
+    query_column: Annotated[str | None, typer.Option(help="Column that holds the query.")] = None,
+    response_column: Annotated[str | None, typer.Option(help="Column that holds the response.")] = None,
+    system_column: Annotated[str | None, typer.Option(help="Column that holds the system message.")] = None,
+    id_column: Annotated[str | None, typer.Option(help="Column that holds the conversation's id.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Take only the first records of each file.")] = None,
+) -> None:
+    """Take input files into the lake: Parquet, JSONL, JSON, CSV and TSV, also .gz and .zst.
+
+    Record shape and chunk are recognized; what cannot be taken is quarantined with its reason, and counted. A file that
+    was taken before and has not changed is left alone; a changed file replaces its own rows. Exit code 1 when a file as
+    a whole could not be read; the other files are taken all the same.
+    """
+    from chunky.corpus import ReadOptions
+
+    session = session_of(context)
+    options = ReadOptions(
+        shape=shape, query_column=query_column, response_column=response_column, system_column=system_column,
+        chunk=chunk, chunk_column=chunk_column, id_column=id_column, limit=limit,
+        max_record_chars=session.settings.corpus.max_record_chars,
+    )  # fmt: skip
+    started = time.monotonic()
+    with watching(session.is_quiet, "B") as watcher:
+        taken = work.ingest(session, paths, options, watcher)
+    show_ingested(session, taken, time.monotonic() - started)
+    if any(file.fault for file in taken):
+        raise typer.Exit(1)
+
+
+def show_ingested(session: Session, taken: Sequence[Ingested], passed: float) -> None:
+    """Print what became of each file, reasons of quarantine, faults, and what to do next."""
+    printer = session.printer
+    reasons = _quarantine_reasons(session.warehouse(must_exist=False), {file.file for file in taken if file.is_new})
+    if session.is_json:
+        printer.json({"files": [_as_json(file, reasons.get(file.file, {})) for file in taken], "seconds": passed})
+        return
+    printer.table(_HEADS, [_row(file) for file in taken if not file.fault])
+    for file in taken:
+        for reason, records in reasons.get(file.file, {}).items():
+            if not file.fault:
+                printer.line(f"  quarantined in {visible(file.file)}: {count(records)} × {reason}", "yellow")
+    for file in taken:
+        if file.fault:
+            printer.line(f"fault: {_fault(file.fault)}", "bold red")
+    _show_sum(printer, taken, passed)
+
+
+def _row(file: Ingested) -> tuple[object, ...]:
+    counts = file.counts
+    if not file.is_new:
+        return (file.file, "unchanged", "", "", "", "", len(file.chunks), "", "")
+    speed = f"{counts.rows / file.seconds:,.0f}" if file.seconds > 0 else ""
+    return (
+        file.file, counts.records, counts.conversations, counts.rows, counts.quarantined, counts.skipped,
+        len(file.chunks), seconds(file.seconds), speed,
+    )  # fmt: skip
+
+
+def _fault(fault: str) -> str:
+    return "\n  ".join(visible(line.strip()) for line in fault.splitlines())
+
+
+def _show_sum(printer: Printer, taken: Sequence[Ingested], passed: float) -> None:
+    new = [file for file in taken if file.is_new and not file.fault]
+    rows, faults = sum(file.counts.rows for file in new), sum(bool(file.fault) for file in taken)
+    known = len(taken) - len(new) - faults
+    parts = [f"{count(rows)} rows taken from {len(new)} file{'s' * (len(new) != 1)} in {seconds(passed)}"]
+    parts += [f"{known} unchanged"] if known else []
+    parts += [f"{faults} could not be read"] if faults else []
+    printer.line("; ".join(parts) + ".")
+    if any(file.counts.quarantined for file in new) or faults:
+        printer.line('see why: chunky sql "select reason, detail, excerpt from corpus.quarantine"')
+    if new:
+        printer.line("next: chunky build")
+
+
+def _quarantine_reasons(lake: Warehouse, files: set[str]) -> dict[str, dict[str, int]]:
+    """File → reason → records, most frequent first, of the files named."""
+    import pyarrow.parquet as pq
+
+    found = {}
+    for (file,), part in lake.parts("corpus.quarantine").items():
+        if file in files and part.rows:
+            reasons = pq.read_table(lake.root / part.file, columns=["reason"], partitioning=None)["reason"]
+            found[file] = dict(Counter(reasons.to_pylist()).most_common())
+    return found
+
+
+def _as_json(file: Ingested, reasons: dict[str, int]) -> dict[str, Any]:
+    counts = asdict(file.counts)
+    return {
+        "file": file.file, "chunks": list(file.chunks), "is_new": file.is_new, "fault": file.fault,
+        "seconds": file.seconds, **counts, "reasons": reasons,
+    }  # fmt: skip
+
+
+def remove(
+    context: typer.Context,
+    chunk: Annotated[str, typer.Argument(metavar="CHUNK", help="The chunk's name, as `chunky profile` lists it.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Take a chunk out of the lake; run `chunky build` afterwards. Ingesting its files again brings it back."""
+    from chunky import pipeline
+
+    session = session_of(context)
+    lake = session.warehouse()
+    rows = sum(part.rows for key, part in lake.parts("corpus.rows").items() if key[0] == chunk)
+    if rows and not yes:
+        typer.confirm(f"Remove {visible(chunk)} ({count(rows)} rows) from {visible(str(session.lake))}?", abort=True, err=True)
+    removed = pipeline.remove_chunk(lake, chunk)
+    if session.is_json:
+        session.printer.json({"chunk": chunk, "rows": removed})
+        return
+    session.printer.line(f"removed {visible(chunk)}: {count(removed)} rows. next: chunky build")
+
+
+def vacuum(
+    context: typer.Context,
+    older_than: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="Keep files younger than this: readers may hold them.")
+    ] = 3600,
+) -> None:
+    """Delete data files that no table uses any more (earlier versions, leftovers of killed runs)."""
+    session = session_of(context)
+    lake = session.warehouse()
+    before = _data_bytes(lake)
+    removed = lake.vacuum(older_than)
+    freed = before - _data_bytes(lake)
+    if session.is_json:
+        session.printer.json({"files": [str(path.relative_to(lake.root)) for path in removed], "bytes": freed})
+        return
+    session.printer.line(f"removed {count(len(removed))} file{'s' * (len(removed) != 1)}, {size(freed)} freed")
+
+
+def _data_bytes(lake: Warehouse) -> int:
+    return sum(path.stat().st_size for path in lake.root.rglob("*.parquet*") if path.is_file())

@@ -1,0 +1,149 @@
+"""Contracts: what the catalog promises of a table, checked on rows before they are visible and on the whole lake in SQL.
+
+`PartChecker` runs on every write: types, nulls, ranges, allowed values, and the key within the partition.
+`queries` gives the SQL that checks the table as a whole, for the blocking asset checks: keys across partitions and
+references to other tables.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from chunky.errors import ContractError
+from chunky.tables import COLUMNS, Table
+
+_REMEDY = "nothing was written; this is a fault of the producer, not of the data: report it with this message"
+
+
+def conform(rows: pa.Table, entry: Table) -> pa.Table:
+    """`rows` with the catalog's columns in catalog order and types; ContractError when a column lacks or cannot be cast."""
+    missing = [name for name in entry.column_names if name not in rows.column_names]
+    extra = [name for name in rows.column_names if name not in entry.column_names]
+    if missing or extra:
+        raise ContractError(f"{entry.name}: missing columns {missing}, unknown columns {extra}", _REMEDY)
+    if len(rows.column_names) != len(entry.column_names):
+        raise ContractError(f"{entry.name}: a column comes twice: {rows.column_names}", _REMEDY)
+    for field in entry.arrow_schema:
+        found = rows.schema.field(field.name).type
+        if rows[field.name].null_count and not field.nullable:
+            raise ContractError(f"{entry.name}.{field.name} holds {rows[field.name].null_count} nulls", _REMEDY)
+        if _family(found) not in (_family(field.type), "null"):
+            raise ContractError(f"{entry.name}.{field.name} is {found}, not {field.type}", _REMEDY)
+    try:
+        return rows.select(entry.column_names).cast(entry.arrow_schema)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        raise ContractError(f"{entry.name}: {error}", _REMEDY) from error
+
+
+def _family(kind: pa.DataType) -> str:
+    """What may be cast to what: Arrow would also read text as numbers and numbers as text, which hides mistakes."""
+    if pa.types.is_dictionary(kind):
+        return _family(kind.value_type)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_list_view(kind):
+        return f"list<{_family(kind.value_type)}>"
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return "number"
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return "text"
+    return str(kind)
+
+
+class PartChecker:
+    """Checks the rows of one partition as they stream by; `finish` checks the key over all of them."""
+
+    def __init__(self, entry: Table) -> None:
+        self._entry = entry
+        self._keys: list[pa.Table] = []
+
+    def check(self, rows: pa.Table) -> None:
+        """ContractError naming column, promise and an offending value."""
+        for name in self._entry.column_names:
+            column = COLUMNS[name]
+            values = rows[name]
+            if column.values:
+                strangers = pc.filter(values, pc.invert(pc.is_in(values, pa.array(column.values, values.type))))
+                strangers = strangers.drop_null()
+                if len(strangers):
+                    raise ContractError(f"{self._entry.name}.{name} holds {strangers[0].as_py()!r}", _REMEDY)
+            if pa.types.is_floating(values.type) and not pc.all(pc.is_finite(values)).as_py():
+                raise ContractError(f"{self._entry.name}.{name} holds NaN or infinity: an unknown is null", _REMEDY)
+            if column.minimum is not None or column.maximum is not None:
+                self._check_range(name, values)
+        self._keys.append(rows.select(list(self._entry.key)))
+
+    def _check_range(self, name: str, values: pa.ChunkedArray) -> None:
+        column = COLUMNS[name]
+        bounds = pc.min_max(values).as_py()
+        if bounds["min"] is None:
+            return
+        low, high = bounds["min"], bounds["max"]
+        if column.minimum is not None and low < column.minimum:
+            raise ContractError(f"{self._entry.name}.{name} holds {low}, below {column.minimum}", _REMEDY)
+        if column.maximum is not None and high > column.maximum:
+            raise ContractError(f"{self._entry.name}.{name} holds {high}, above {column.maximum}", _REMEDY)
+
+    def finish(self) -> None:
+        """ContractError when a key occurs twice in the partition."""
+        if not self._keys:
+            return
+        import polars as pl
+
+        keys = pl.DataFrame(pa.concat_tables(self._keys))
+        if keys.n_unique() != keys.height:
+            repeated = keys.filter(keys.is_duplicated()).row(0)
+            raise ContractError(f"{self._entry.name}: key {self._entry.key} = {repeated} occurs more than once", _REMEDY)
+
+
+class ContractQuery(NamedTuple):
+    """One promise about a whole table: its name and the SQL that counts the rows breaking it (column `broken`)."""
+
+    name: str
+    meaning: str
+    sql: str
+
+
+def queries(entry: Table) -> list[ContractQuery]:
+    """SQL checks of `entry`, derived from the catalog: key, nulls, ranges, values, references.
+
+    Identifiers come from the catalog alone, never from data.
+    """
+    key = ", ".join(f'"{name}"' for name in entry.key)
+    found = [
+        ContractQuery(
+            "key_is_unique",
+            f"({', '.join(entry.key)}) is unique",
+            f"select count(*) as broken from (select {key} from {_q(entry.name)} group by all having count(*) > 1)",
+        )
+    ]
+    for name in entry.column_names:
+        column = COLUMNS[name]
+        conditions = []
+        if name not in entry.nullable:
+            conditions.append(f'"{name}" is null')
+        if column.type == "double":
+            conditions.append(f'not isfinite("{name}")')
+        if column.minimum is not None:
+            conditions.append(f'"{name}" < {column.minimum}')
+        if column.maximum is not None:
+            conditions.append(f'"{name}" > {column.maximum}')
+        if column.values:
+            allowed = ", ".join("'" + value.replace("'", "''") + "'" for value in column.values)
+            conditions.append(f'"{name}" not in ({allowed})')
+        if conditions:
+            sql = f"select count(*) as broken from {_q(entry.name)} where {' or '.join(conditions)}"
+            found.append(ContractQuery(f"{name}_is_valid", column.meaning, sql))
+    for reference in entry.references:
+        sql = (
+            f'select count(*) as broken from {_q(entry.name)} as here anti join {_q(reference.table)} as there '
+            f'on here."{reference.column}" = there."{reference.target}" where here."{reference.column}" is not null'
+        )
+        found.append(ContractQuery(f"{reference.column}_refers", f"{reference.column} occurs in {reference.table}", sql))
+    return found
+
+
+def _q(name: str) -> str:
+    schema, short = name.split(".")
+    return f'"{schema}"."{short}"'

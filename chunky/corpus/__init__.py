@@ -1,0 +1,24 @@
+"""Reading post-training files into corpus rows; every record is taken, quarantined or skipped, and counted."""
+
+from __future__ import annotations
+
+from chunky.corpus.ids import hash_columns, signed_hash, with_ids
+from chunky.corpus.options import SHAPES, Batch, Counts, ReadOptions, Source, quarantine_schema, row_schema
+from chunky.corpus.reading import read_file
+from chunky.corpus.sources import discover, file_digest
+
+__all__ = [
+    "SHAPES",
+    "Batch",
+    "Counts",
+    "ReadOptions",
+    "Source",
+    "discover",
+    "file_digest",
+    "hash_columns",
+    "quarantine_schema",
+    "read_file",
+    "row_schema",
+    "signed_hash",
+    "with_ids",
+]

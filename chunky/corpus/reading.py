@@ -1,0 +1,122 @@
+"""Read one file: cut it into records, convert them, account for every one, in batches of bounded size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from chunky.corpus.arrays import elements
+from chunky.corpus.batches import Builder
+from chunky.corpus.delimited import delimited
+from chunky.corpus.flatten import take_records
+from chunky.corpus.formats import sniff
+from chunky.corpus.lines import Cut, lines
+from chunky.corpus.options import Batch, ReadOptions, Source
+from chunky.corpus.records import Rejected
+from chunky.corpus.streams import empty, open_stream
+
+# 10,000 records of the shared mix are 7 MB of text; 32 MB bounds a batch of long records.
+BATCH_RECORDS = 10_000
+BATCH_BYTES = 32 * 2**20
+
+
+def read_file(source: Source, options: ReadOptions | None = None) -> Iterator[Batch]:
+    """Batches of one file, in file order; at least one.
+
+    Raises FileFault, possibly after batches were given: nothing of such a file may be kept.
+    """
+    options = options or ReadOptions()
+    kind = sniff(source, options)
+    builder = Builder(source, options, kind.name)
+    if kind.format == "parquet":
+        from chunky.corpus.parquet import read_parquet
+
+        yield from read_parquet(builder)
+    else:
+        yield from _read_text(builder, kind.format, kind.packing)
+
+
+def _read_text(builder: Builder, format_name: str, packing: str) -> Iterator[Batch]:
+    source, options = builder.source, builder.options
+    most = options.max_record_bytes
+    with open_stream(source, packing, options) as stream:
+        cutters: dict[str, Callable[[], Iterable[bytes | dict[str, str]]]] = {
+            "jsonl": lambda: lines(stream.pieces(), most),
+            "json": lambda: elements(stream.pieces(), source, most),
+            "csv": lambda: delimited(stream.pieces(), b",", source, most),
+            "tsv": lambda: delimited(stream.pieces(), b"\t", source, most),
+        }
+        is_empty = True
+        pending = _Pending()
+        for number, item in enumerate(cutters[format_name](), 1):
+            if not item or (options.limit is not None and number > options.limit):
+                builder.skip()
+                is_empty = is_empty and not item
+                continue
+            is_empty = False
+            if isinstance(item, Cut):
+                builder.reject(number, Rejected(item.reason, item.detail), bytes(item))
+            elif isinstance(item, bytes):
+                _parse(builder, pending, number, item)
+            else:
+                pending.add(number, item, sum(map(len, item.values())))
+            if builder.records + len(pending.records) >= BATCH_RECORDS or pending.size >= BATCH_BYTES:
+                yield from take_records(builder, pending.numbers, pending.records, stream.position)
+                yield builder.finish(stream.position)
+                pending = _Pending()
+        if is_empty:
+            raise empty(source)
+        if builder.records or pending.records:
+            yield from take_records(builder, pending.numbers, pending.records, stream.position)
+            yield builder.finish(stream.position)
+
+
+class _Pending:
+    """Parsed records that wait for their batch."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        self.records: list[Any] = []
+        self.size = 0
+
+    def add(self, number: int, record: Any, size: int) -> None:
+        self.numbers.append(number)
+        self.records.append(record)
+        self.size += size
+
+
+def _parse(builder: Builder, pending: _Pending, number: int, data: bytes) -> None:
+    """Parse one JSON record; one that the fast parser refuses is judged at once."""
+    import orjson
+
+    try:
+        pending.add(number, orjson.loads(data), len(data))
+    except orjson.JSONDecodeError:
+        try:
+            record = parse_json(data)
+        except Rejected as rejected:
+            builder.reject(number, rejected, data)
+        else:
+            builder.take(number, record)
+
+
+def parse_json(data: bytes) -> Any:
+    """A JSON value as Python's own parser reads it: lone surrogates and NaN pass here; raises Rejected.
+
+    The fast parser refuses both; a surrogate matters only where it stands in text that is taken.
+    """
+    try:
+        return json.loads(data.decode(), parse_int=_integer)
+    except UnicodeDecodeError as error:
+        raise Rejected("not UTF-8", f"byte {error.start + 1:,}: {error.reason}") from None
+    except json.JSONDecodeError as error:
+        raise Rejected("bad JSON", f"character {error.pos + 1:,}: {error.msg}") from None
+    except RecursionError:
+        raise Rejected("bad JSON", "nested too deeply") from None
+
+
+def _integer(digits: str) -> int | float:
+    # as the fast parser has it: beyond 64 bits a number is a float (Python itself refuses more than 4,300 digits)
+    value = int(digits) if len(digits) <= 20 else 2**64
+    return value if -(2**63) <= value < 2**64 else float(digits)

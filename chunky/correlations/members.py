@@ -1,0 +1,181 @@
+"""Members: which corpus rows belong to each feature, found in one pass over the mix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from chunky.correlations.features import Feature
+from chunky.keywords import gram_hashes, phrase_ids
+from chunky.shapes import evaluate
+from chunky.tables import POSITIONS, SIDES
+from chunky.tokens import Tokens, tokenize
+
+I64 = npt.NDArray[np.int64]
+U64 = npt.NDArray[np.uint64]
+
+_BATCH_TEXT_BYTES = 16 * 2**20  # tokenizing takes some 60 bytes a character while it runs
+
+
+class _Hits(NamedTuple):
+    """Pairs of feature number and row number within a batch, int64 each, in no order."""
+
+    features: I64
+    rows: I64
+
+
+def find_members(features: Sequence[Feature], batches: Iterable[pa.Table | pa.RecordBatch]) -> dict[int, I64]:
+    """feature_id → sorted row ids (int64) for every feature but those of kind `sql`, which need the lens.
+
+    `batches` hold row_id, chunk, query, response (no nulls). Each row comes once.
+    """
+    finders = [_Finder(features, side) for side in SIDES]
+    chunk_numbers = {f.definition: number for number, f in enumerate(features) if f.kind == "chunk"}
+    found_features: list[npt.NDArray[np.int32]] = []
+    found_rows: list[I64] = []
+    for batch in batches:
+        for piece in _pieces(batch):
+            row_ids = piece["row_id"].to_numpy()
+            for hits in (*(finder.hits(piece) for finder in finders), _chunk_hits(piece, chunk_numbers)):
+                found_features.append(hits.features.astype(np.int32))
+                found_rows.append(row_ids[hits.rows])
+    return _by_feature(features, found_features, found_rows)
+
+
+def _by_feature(features: Sequence[Feature], numbers: list[npt.NDArray[np.int32]], rows: list[I64]) -> dict[int, I64]:
+    if not numbers:
+        return {feature.feature_id: np.zeros(0, np.int64) for feature in features}
+    all_numbers, all_rows = np.concatenate(numbers), np.concatenate(rows)
+    numbers.clear()
+    rows.clear()
+    order = np.lexsort((all_rows, all_numbers))
+    all_numbers, all_rows = all_numbers[order], all_rows[order]
+    borders = np.searchsorted(all_numbers, np.arange(len(features) + 1))
+    return {
+        feature.feature_id: all_rows[borders[number] : borders[number + 1]] for number, feature in enumerate(features)
+    }
+
+
+def _pieces(batch: pa.Table | pa.RecordBatch) -> Iterator[pa.Table]:
+    rows = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
+    size = max(1, int(rows.num_rows * _BATCH_TEXT_BYTES / max(rows.nbytes, 1)))
+    for start in range(0, rows.num_rows, size):
+        yield rows.slice(start, size)
+
+
+def _chunk_hits(piece: pa.Table, numbers: Mapping[str, int]) -> _Hits:
+    chunks = piece["chunk"].to_pylist()
+    rows = [row for row, chunk in enumerate(chunks) if chunk in numbers]
+    return _Hits(np.array([numbers[chunks[row]] for row in rows], np.int64), np.array(rows, np.int64))
+
+
+class _Finder:
+    """All features of one side, ready to be looked up in texts."""
+
+    def __init__(self, features: Sequence[Feature], side: str) -> None:
+        self._side = side
+        of_side = [(number, feature) for number, feature in enumerate(features) if feature.side == side]
+        self._shapes = {feature.definition: number for number, feature in of_side if feature.kind == "shape"}
+        self._patterns = [(number, f) for number, f in of_side if f.kind in ("regex", "phrase")]
+        keywords = [(number, feature) for number, feature in of_side if feature.kind == "keyword"]
+        self._keywords = {place: _Lookup.of(side, keywords, place) for place in POSITIONS}
+
+    def hits(self, piece: pa.Table) -> _Hits:
+        """All (feature, row) pairs of this side in one table of rows."""
+        texts = pl.Series("text", pl.from_arrow(piece[self._side]), dtype=pl.String)
+        found = [*self._shape_hits(texts), *self._pattern_hits(texts)]
+        if any(len(lookup.ids) for lookup in self._keywords.values()):
+            found += self._keyword_hits(tokenize(texts, with_text=False))
+        if not found:
+            return _Hits(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        return _Hits(np.concatenate([hit.features for hit in found]), np.concatenate([hit.rows for hit in found]))
+
+    def _shape_hits(self, texts: pl.Series) -> Iterator[_Hits]:
+        if self._shapes:
+            frame = evaluate(texts, self._side)
+            for name, number in self._shapes.items():
+                yield _mask_hits(number, frame[name])
+
+    def _pattern_hits(self, texts: pl.Series) -> Iterator[_Hits]:
+        for number, feature in self._patterns:
+            is_literal = feature.kind == "phrase"
+            yield _mask_hits(number, texts.str.contains(feature.definition, literal=is_literal))
+
+    def _keyword_hits(self, tokens: Tokens) -> Iterator[_Hits]:
+        begins, ends, rows = tokens.row_offsets[:-1], tokens.row_offsets[1:], tokens.rows
+        left = ends[rows] - np.arange(len(tokens))
+        longest = max(lookup.longest for lookup in self._keywords.values())
+        for size, hashes in enumerate(gram_hashes(tokens, self._side, longest), start=1):
+            whole = left >= size  # an n-gram must not run into the next row
+            first = np.flatnonzero(whole[: len(hashes)])
+            yield self._keywords["anywhere"].find(hashes[first], rows[first])
+            holds = np.flatnonzero(ends - begins >= size)
+            yield self._keywords["opening"].find(hashes[begins[holds]], holds)
+            yield self._keywords["closing"].find(hashes[ends[holds] - size], holds)
+
+
+class _Lookup(NamedTuple):
+    """Phrase ids in ascending order (uint64), the feature number of each, and the longest phrase in tokens."""
+
+    ids: U64
+    numbers: I64
+    longest: int
+
+    @staticmethod
+    def of(side: str, keywords: Sequence[tuple[int, Feature]], position: str) -> _Lookup:
+        chosen = [(number, feature) for number, feature in keywords if feature.position == position]
+        if not chosen:
+            return _Lookup(np.zeros(0, np.uint64), np.zeros(0, np.int64), 0)
+        phrases = [feature.definition for _, feature in chosen]
+        ids = phrase_ids(side, phrases).view(np.uint64)
+        order = np.argsort(ids)
+        longest = int(np.diff(tokenize(pa.array(phrases), with_text=False).row_offsets).max())
+        # ⟨n⟩ is three tokens to the tokenizer, so `longest` may be too high, never too low; five is the cap
+        return _Lookup(ids[order], np.array([number for number, _ in chosen], np.int64)[order], min(longest, 5))
+
+    def find(self, hashes: U64, rows: I64) -> _Hits:
+        """Distinct (feature, row) pairs among n-grams given by hash and row."""
+        if not len(self.ids) or not len(hashes):
+            return _Hits(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        places = np.minimum(np.searchsorted(self.ids, hashes), len(self.ids) - 1)
+        known = self.ids[places] == hashes
+        pairs = np.unique(self.numbers[places[known]] << 32 | rows[known])
+        return _Hits(pairs >> 32, pairs & 0xFFFFFFFF)
+
+
+def _mask_hits(number: int, mask: pl.Series) -> _Hits:
+    rows = mask.arg_true().to_numpy().astype(np.int64)
+    return _Hits(np.full(len(rows), number, np.int64), rows)
+
+
+def member_tables(members: Mapping[int, I64]) -> Iterator[pa.Table]:
+    """Columns of `correlations.members`, features in ascending order, a few million rows a table."""
+    ids, rows, waiting = [], [], 0
+    for feature_id in sorted(members):
+        ids.append(np.full(len(members[feature_id]), feature_id, np.int64))
+        rows.append(members[feature_id])
+        waiting += len(rows[-1])
+        if waiting > 2_000_000:
+            yield pa.table({"feature_id": np.concatenate(ids), "row_id": np.concatenate(rows)})
+            ids, rows, waiting = [], [], 0
+    if waiting:
+        yield pa.table({"feature_id": np.concatenate(ids), "row_id": np.concatenate(rows)})
+
+
+def definition_table(features: Sequence[Feature], synonyms: Mapping[int, int]) -> pa.Table:
+    """The columns of `correlations.features` that do not depend on counts, one row per feature."""
+    return pa.table(
+        {
+            "feature_id": pa.array([f.feature_id for f in features], pa.int64()),
+            **{
+                name: pa.array([getattr(f, name) for f in features], pa.string())
+                for name in ("kind", "side", "position", "origin", "name", "text", "definition")
+            },
+            "synonym_of": pa.array([synonyms.get(f.feature_id) for f in features], pa.int64()),
+        }
+    )

@@ -1,0 +1,151 @@
+"""The lens: an in-memory DuckDB session over the lake's current files.
+
+One schema per stage, one view per table of the catalog (an absent table is an empty view), comments from the catalog,
+and the macros of `sql/macros/`. No DuckDB file holds a fact; closing the session loses nothing. The views name the
+files that were current when the session opened, so one session sees one state of each table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from chunky.errors import LakeError
+from chunky.files import sql_folder, sql_text
+from chunky.settings import Settings
+from chunky.tables import COLUMNS, TABLES, Table
+from chunky.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_DUCKDB_TYPES = {"string": "varchar", "int64": "bigint", "int32": "integer", "double": "double", "bool": "boolean"}
+
+
+class Lens:
+    """A DuckDB session over `lake`; use as a context manager or call `close`."""
+
+    def __init__(self, lake: Warehouse, settings: Settings | None = None) -> None:
+        self.lake = lake
+        self.settings = settings or Settings()
+        self.connection = duckdb.connect(":memory:", config=_config(lake, self.settings))
+        define(self.connection, lake)
+
+    def __enter__(self) -> Lens:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the session."""
+        self.connection.close()
+
+    def set(self, parameters: Mapping[str, Any]) -> None:
+        """Set session variables, readable in SQL as `getvariable('name')`; values are bound, never pasted."""
+        for name, value in parameters.items():
+            if not _NAME.fullmatch(name):
+                raise LakeError(f"{name!r} is no parameter name", "use lower-case letters, digits and underscores")
+            self.connection.execute(f"set variable {name} = ?", [value])
+
+    def table(self, sql: str, parameters: list[Any] | None = None) -> pa.Table:
+        """All rows of a query as an Arrow table."""
+        return self.connection.sql(sql, params=parameters or []).to_arrow_table()
+
+    def batches(self, sql: str, parameters: list[Any] | None = None, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
+        """Rows of a query as a stream of Arrow batches of at most `rows`; memory stays bounded."""
+        yield from self.connection.sql(sql, params=parameters or []).to_arrow_reader(rows)
+
+    def model(self, name: str, **parameters: Any) -> Iterator[pa.RecordBatch]:
+        """Run the SQL model of table `name` (`sql/<schema>/<table>.sql`) with bound parameters, as a stream."""
+        self.set(parameters)
+        yield from self.connection.sql(sql_text(name)).to_arrow_reader(100_000)
+
+    @contextmanager
+    def registered(self, **frames: Any) -> Iterator[None]:
+        """Make Arrow tables or polars frames visible to SQL under the given names for the length of the block."""
+        for name, frame in frames.items():
+            self.connection.register(name, frame)
+        try:
+            yield
+        finally:
+            for name in frames:
+                self.connection.unregister(name)
+
+
+def _config(lake: Warehouse, settings: Settings) -> dict[str, str | bool | int | float | list[str]]:
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": settings.engine.memory_limit,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "preserve_insertion_order": False,
+        "temp_directory": str(lake.root / ".spill"),
+    }
+    return config | ({"threads": settings.engine.threads} if settings.engine.threads else {})
+
+
+def literal(text: str) -> str:
+    """`text` as a SQL string literal. For file paths in view definitions, which cannot be bound; not for values."""
+    if "\0" in text:
+        raise LakeError("a path holds a NUL character", "rename the lake folder")
+    return "'" + text.replace("'", "''") + "'"
+
+
+def define(connection: duckdb.DuckDBPyConnection, lake: Warehouse, base: Path | None = None) -> None:
+    """Create schemas, views, comments and macros in `connection`.
+
+    `base` rewrites file paths to be relative to another folder (for an exported catalog that moves with its lake).
+    """
+    for schema in (*dict.fromkeys(entry.schema_name for entry in TABLES.values()), "stats"):
+        connection.execute(f'create schema if not exists "{schema}"')
+    for entry in TABLES.values():
+        if not entry.is_view:
+            connection.execute(_view(entry, lake, base))
+    for entry in TABLES.values():
+        if entry.is_view:
+            connection.execute(f'create or replace view "{entry.schema_name}"."{entry.short_name}" as {sql_text(entry.name)}')
+        _comment(connection, entry)
+    for statement in macro_statements():
+        connection.execute(statement)
+
+
+def _view(entry: Table, lake: Warehouse, base: Path | None) -> str:
+    columns = ", ".join(f'"{name}"' for name in entry.column_names)
+    name = f'"{entry.schema_name}"."{entry.short_name}"'
+    files = [file.relative_to(base) if base else file.absolute() for file in lake.files(entry.name)]
+    if not files:
+        empty = ", ".join(f'null::{duckdb_type(COLUMNS[name].type)} as "{name}"' for name in entry.column_names)
+        return f"create or replace view {name} as select {empty} where false"
+    paths = ", ".join(literal(str(file)) for file in files)
+    return f"create or replace view {name} as select {columns} from read_parquet([{paths}], hive_partitioning = false)"
+
+
+def duckdb_type(text: str) -> str:
+    """DuckDB's name of a catalog type."""
+    if text.startswith("list<"):
+        return f"{duckdb_type(text[5:-1])}[]"
+    return _DUCKDB_TYPES[text]
+
+
+def _comment(connection: duckdb.DuckDBPyConnection, entry: Table) -> None:
+    name = f'"{entry.schema_name}"."{entry.short_name}"'
+    connection.execute(f"comment on view {name} is {literal('one row per ' + entry.grain)}")
+    for column in entry.column_names:
+        connection.execute(f'comment on column {name}."{column}" is {literal(COLUMNS[column].meaning)}')
+
+
+def macro_statements() -> list[str]:
+    """Every macro of `sql/macros/`, in path order; a file's assertions (from the line `-- tests` on) are left out."""
+    return [macro_parts(path)[0] for path in sorted((sql_folder() / "macros").rglob("*.sql"))]
+
+
+def macro_parts(path: Path) -> tuple[str, str]:
+    """The definition in a macro file and its assertions, split at the line `-- tests`."""
+    definition, _, tests = path.read_text(encoding="utf-8").partition("\n-- tests\n")
+    return definition, tests

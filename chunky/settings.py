@@ -1,0 +1,196 @@
+"""Settings: one model, read from defaults, `chunky.toml`, `CHUNKY_*` and flags, each value with its origin.
+
+A later source wins: default < `chunky.toml` in the working folder < `chunky.toml` in the lake < environment < flag.
+`keywords.min_rows` is `[keywords] min_rows` in the file, `CHUNKY_KEYWORDS_MIN_ROWS` in the environment and
+`--set keywords.min_rows=…` on the command line. A stage's fingerprint covers its own section alone, so that changing
+one stage's setting never rebuilds another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from chunky.errors import SettingsError
+
+ENV_PREFIX = "CHUNKY_"
+FILE_NAME = "chunky.toml"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Engine(_Section):
+    """DuckDB session. Not part of any fingerprint: it changes speed, never results."""
+
+    memory_limit: str = Field("3GB", pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$", description="DuckDB memory limit")
+    threads: int = Field(0, ge=0, description="threads; 0 = all cores")
+    lock_seconds: float = Field(30, ge=0, description="how long a writer waits for another one")
+
+
+class Corpus(_Section):
+    """Ingest and duplicates."""
+
+    max_record_chars: int = Field(1_000_000, ge=1_000, description="longer records are quarantined")
+    near_similarity: float = Field(0.8, gt=0, le=1, description="Jaccard similarity of word 3-grams that counts as near")
+
+
+class Keywords(_Section):
+    """Phrases."""
+
+    min_rows: int = Field(5, ge=1, description="phrases in fewer rows of the mix are not kept")
+    max_tokens: int = Field(5, ge=1, le=5, description="longest phrase in words")
+
+
+class Correlations(_Section):
+    """Features and pairs."""
+
+    mined_min_rows: int = Field(20, ge=2, description="a mined phrase must occur in so many rows of the mix")
+    mined_per_chunk: int = Field(60, ge=1, description="mined phrases a chunk and side, before synonyms are folded")
+    mined_min_share: float = Field(0.5, ge=0, le=1, description="two largest chunks hold so much of a mined phrase")
+    synonym_similarity: float = Field(0.85, gt=0, le=1, description="features with this Jaccard similarity are one")
+    min_trigger_contents: int = Field(20, ge=1, description="pairs with fewer distinct triggered contents get no rank")
+    min_both_rows: int = Field(5, ge=1, description="pairs with fewer rows carrying both are not stored")
+
+
+class Report(_Section):
+    """Findings."""
+
+    fold_similarity: float = Field(0.5, gt=0, le=1, description="pairs whose rows overlap so much are one finding")
+    max_findings: int = Field(2_000, ge=1, description="findings kept")
+
+
+class Sql(_Section):
+    """`chunky sql`. Not part of any fingerprint."""
+
+    memory_limit: str = Field("2GB", pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$", description="memory limit of a question")
+    timeout_seconds: float = Field(120, gt=0, description="a question is stopped after this time")
+    row_cap: int = Field(100, ge=0, description="rows shown; 0 = all")
+
+
+class Settings(_Section):
+    """All sections."""
+
+    engine: Engine = Engine()  # type: ignore[call-arg]
+    corpus: Corpus = Corpus()  # type: ignore[call-arg]
+    keywords: Keywords = Keywords()  # type: ignore[call-arg]
+    correlations: Correlations = Correlations()  # type: ignore[call-arg]
+    report: Report = Report()  # type: ignore[call-arg]
+    sql: Sql = Sql()  # type: ignore[call-arg]
+
+    def digest(self, section: str) -> str:
+        """Hexadecimal digest of one section's values: what a stage's fingerprint knows of the settings."""
+        values = getattr(self, section).model_dump()
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Origin(NamedTuple):
+    """One setting: dotted name, value in force, where it came from, what it means."""
+
+    name: str
+    value: Any
+    source: str
+    description: str
+
+
+class Loaded(NamedTuple):
+    """Settings in force and the origin of each value."""
+
+    settings: Settings
+    origins: list[Origin]
+
+
+def names() -> dict[str, str]:
+    """Dotted name of every setting → its description."""
+    found = {}
+    for section, field in Settings.model_fields.items():
+        model = field.annotation
+        assert isinstance(model, type) and issubclass(model, _Section)
+        for key, inner in model.model_fields.items():
+            found[f"{section}.{key}"] = inner.description or ""
+    return found
+
+
+def load(
+    lake: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Loaded:
+    """Settings from files, `environ` and `flags` (dotted name → text); SettingsError names source and remedy."""
+    known = names()
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    places = [folder or Path.cwd()] + ([lake] if lake is not None else [])
+    for path in dict.fromkeys(place / FILE_NAME for place in places):
+        for name, value in _read_file(path).items():
+            values[name], sources[name] = value, str(path)
+    for variable, name in _variables(environ or {}, known):
+        values[name], sources[name] = (environ or {})[variable], variable
+    for name, text in (flags or {}).items():
+        values[name], sources[name] = text, "flag"
+    settings = _validate(values, sources, known)
+    origins = [
+        Origin(name, getattr(getattr(settings, name.split(".")[0]), name.split(".")[1]), sources.get(name, "default"), text)
+        for name, text in known.items()
+    ]
+    return Loaded(settings, origins)
+
+
+def _variables(environ: Mapping[str, str], known: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Environment variable and dotted name of each setting found in `environ`, misspelled ones included.
+
+    Only `CHUNKY_<SECTION>_…` is a setting: `CHUNKY_LAKE` chooses the lake, others belong to somebody else.
+    """
+    by_variable = {f"{ENV_PREFIX}{name.replace('.', '_').upper()}": name for name in known}
+    found = []
+    for section in Settings.model_fields:
+        prefix = f"{ENV_PREFIX}{section.upper()}_"
+        for variable in sorted(name for name in environ if name.startswith(prefix)):
+            stranger = f"{section}.{variable.removeprefix(prefix).lower()}"
+            found.append((variable, by_variable.get(variable, stranger)))
+    return found
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is no valid TOML: {error}", "correct the file; see: chunky settings") from error
+    flat: dict[str, Any] = {}
+    for section, body in content.items():
+        if not isinstance(body, dict):
+            raise SettingsError(f"{path}: {section!r} stands outside a section", "put it under one, e.g. [keywords]")
+        flat |= {f"{section}.{key}": value for key, value in body.items()}
+    return flat
+
+
+def _validate(values: Mapping[str, Any], sources: Mapping[str, str], known: Mapping[str, str]) -> Settings:
+    from difflib import get_close_matches
+
+    nested: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise SettingsError(f"unknown setting {name!r} (from {sources[name]})", f"{hint}list them with: chunky settings")
+        section, key = name.split(".")
+        nested.setdefault(section, {})[key] = value
+    try:
+        return Settings.model_validate(nested)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"{name} = {first['input']!r} (from {sources.get(name, '?')}): {first['msg']}",
+            f"{known.get(name, '')}; see: chunky settings",
+        ) from error

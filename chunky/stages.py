@@ -1,0 +1,94 @@
+"""The stages of the lake: what each makes, from what, and which code and settings its results depend on.
+
+Read top to bottom this is the order of a build. `code` (with all that it imports and calls) and
+`sections` feed the fingerprint (see `chunky.fingerprints`); `reads` is the stage's upstream, `tables` its output in order of commit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: its tables, upstream tables, code modules and settings section."""
+
+    name: str
+    meaning: str
+    tables: tuple[str, ...]
+    reads: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ("polars", "duckdb", "numpy")
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        "corpus",
+        "takes input files apart into one row per assistant turn; nothing is lost silently",
+        ("corpus.quarantine", "corpus.rows", "corpus.files"),
+        code=("chunky.corpus",),
+        sections=("corpus",),
+    ),
+    Stage(
+        "chunks",
+        "describes each source dataset",
+        ("corpus.chunks",),
+        reads=("corpus.rows",),
+        code=("sql/corpus/chunks",),
+    ),
+    Stage(
+        "duplicates",
+        "groups repeated and nearly repeated rows across chunks",
+        ("corpus.duplicates",),
+        reads=("corpus.rows",),
+        code=("chunky.corpus.duplicates",),
+        sections=("corpus",),
+    ),
+    Stage(
+        "counts",
+        "counts the rows that hold each phrase, by chunk",
+        ("keywords.counts",),
+        reads=("corpus.rows",),
+        code=("chunky.keywords",),
+        sections=("keywords",),
+    ),
+    Stage(
+        "phrases",
+        "weighs each phrase against the rest of the mix",
+        ("keywords.phrases",),
+        reads=("keywords.counts", "corpus.rows"),
+        code=("sql/keywords/phrases",),
+    ),
+    Stage(
+        "features",
+        "defines features (named sets of rows) and finds their members",
+        ("correlations.members", "correlations.features"),
+        reads=("keywords.phrases", "keywords.counts", "corpus.rows"),
+        code=("chunky.correlations", "sql/correlations/features"),
+        sections=("correlations",),
+    ),
+    Stage(
+        "pairs",
+        "correlates every trigger feature with every behavior feature",
+        ("correlations.pairs",),
+        reads=("correlations.members", "correlations.features", "corpus.rows"),
+        code=("sql/correlations/pairs",),
+        sections=("correlations",),
+    ),
+    Stage(
+        "findings",
+        "folds pairs that rest on the same rows and says each as a sentence",
+        ("report.findings",),
+        reads=("correlations.pairs", "correlations.features", "correlations.members"),
+        code=("chunky.report",),
+        sections=("report", "correlations"),
+    ),
+)
+
+BY_TABLE: dict[str, Stage] = {name: stage for stage in STAGES for name in stage.tables}
+
+
+def stage(name: str) -> Stage:
+    """The stage called `name`; KeyError when there is none."""
+    return {stage.name: stage for stage in STAGES}[name]

@@ -1,0 +1,381 @@
+"""The catalog: what every table and column of the lake means, said once.
+
+Arrow schemas, DuckDB comments, Dagster column metadata, contract checks, Great Expectations suites and
+`docs/tables.md` are all derived from here. A column is defined once and means the same thing in every table
+that lists it; a `?` behind its name in a table's list says that null is allowed there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CONTRACT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its Arrow type as text, what it means, and the range that its values keep.
+
+    `minimum` and `maximum` are inclusive; `values` lists all that may occur.
+    """
+
+    name: str
+    type: str
+    meaning: str
+    minimum: float | None = None
+    maximum: float | None = None
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Every non-null value of `column` occurs in `table`.`target`."""
+
+    column: str
+    table: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A distribution that people watch: Great Expectations warns, it does not block.
+
+    `kind` is one of `null_share`, `mean`, `median`, `max_share`, `rows`; `low` and `high` are inclusive.
+    """
+
+    kind: str
+    column: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its grain, columns in order (`?` = nullable), key, and how it is cut on disk.
+
+    `partition` is `chunk`, `file` or empty (the whole table is one partition). `is_view` marks a table that is a
+    SQL view over others and holds no files.
+    """
+
+    name: str
+    grain: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    partition: str = ""
+    references: tuple[Reference, ...] = ()
+    watches: tuple[Watch, ...] = ()
+    is_view: bool = False
+
+    @property
+    def schema_name(self) -> str:
+        """The stage, which is also the DuckDB schema: `corpus` of `corpus.rows`."""
+        return self.name.split(".")[0]
+
+    @property
+    def short_name(self) -> str:
+        """The table's name inside its schema: `rows` of `corpus.rows`."""
+        return self.name.split(".")[1]
+
+    def column(self, name: str) -> Column:
+        """The definition of the column `name`; KeyError when this table does not have it."""
+        if name not in self.column_names:
+            raise KeyError(f"{self.name} has no column {name}")
+        return COLUMNS[name]
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the columns in catalog order."""
+        return tuple(name.rstrip("?") for name in self.columns)
+
+    @property
+    def nullable(self) -> frozenset[str]:
+        """Names of the columns that may hold null."""
+        return frozenset(name[:-1] for name in self.columns if name.endswith("?"))
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """Arrow schema in catalog order, nullability included."""
+        import pyarrow as pa
+
+        nullable = self.nullable
+        return pa.schema(
+            [pa.field(name, arrow_type(COLUMNS[name].type), nullable=name in nullable) for name in self.column_names]
+        )
+
+
+def arrow_type(text: str) -> pa.DataType:
+    """Arrow type named by `text`, e.g. `int64`, `list<string>`, `list<int64>`; ValueError for an unknown name."""
+    import pyarrow as pa
+
+    if text.startswith("list<") and text.endswith(">"):
+        return pa.list_(arrow_type(text[5:-1]))
+    return pa.type_for_alias(text)
+
+
+SIDES = ("query", "response")
+POSITIONS = ("opening", "closing", "anywhere")
+KINDS = ("chunk", "phrase", "regex", "sql", "shape", "keyword")
+SCOPES = ("within", "between", "mixed")
+REASONS = (
+    "bad JSON",
+    "bad CSV",
+    "not UTF-8",
+    "lone surrogate",
+    "NUL character",
+    "wrong type",
+    "unknown shape",
+    "no query",
+    "no response",
+    "empty query",
+    "empty response",
+    "unknown role",
+    "over-long record",
+    "no chunk",
+    "truncated file",
+    "compression bomb",
+    "unreadable file",
+    "empty file",
+    "unknown format",
+)
+
+
+def _columns(*columns: Column) -> dict[str, Column]:
+    return {column.name: column for column in columns}
+
+
+_COUNT = {"minimum": 0}
+_SHARE = {"minimum": 0, "maximum": 1}
+
+COLUMNS: dict[str, Column] = _columns(
+    # ids: signed 64-bit hashes of content, so that a rerun cannot renumber the world
+    Column("row_id", "int64", "hash of (chunk, conversation id, turn, copy number): one assistant turn"),
+    Column("content_id", "int64", "hash of (system, query, response): equal for word-for-word repeats"),
+    Column("group_id", "int64", "hash of a duplicate group's kind and members"),
+    Column("quarantine_id", "int64", "hash of (file, record number, reason)"),
+    Column("phrase_id", "int64", "hash of (side, phrase): joins the keyword tables"),
+    Column("feature_id", "int64", "hash of (kind, side, position, definition): a named set of rows"),
+    Column("trigger_id", "int64", "feature_id of the trigger, a feature of the query (or the chunk)"),
+    Column("behavior_id", "int64", "feature_id of the behavior, a feature of the response"),
+    Column("synonym_of", "int64", "feature_id that stands for this one because both hold nearly the same rows"),
+    Column("finding_id", "int64", "hash of (trigger, behavior): one statement about the mix"),
+    # corpus
+    Column("chunk", "string", "source dataset that the row comes from"),
+    Column("file", "string", "input file that the record was read from, as a path or address"),
+    Column("record_number", "int64", "place of the record in its file, from 1", minimum=1),
+    Column("conversation_id", "string", "id in the source, else a hash of the conversation's content"),
+    Column("turn", "int32", "number of the assistant turn within its conversation, from 1", minimum=1),
+    Column("turns", "int32", "assistant turns in the whole conversation", minimum=1),
+    Column("copy", "int32", "copy number among rows of equal (chunk, conversation id, turn), from 0", minimum=0),
+    Column("system", "string", "system message in force"),
+    Column("query", "string", "the user turn that is answered, without history"),
+    Column("response", "string", "the assistant turn"),
+    Column("query_chars", "int32", "length of the query in characters", minimum=1),
+    Column("response_chars", "int32", "length of the response in characters", minimum=1),
+    Column("reason", "string", "why the record could not be taken", values=REASONS),
+    Column("detail", "string", "what exactly was wrong, for a person"),
+    Column("excerpt", "string", "the first 200 characters of the record, escaped"),
+    Column("file_digest", "string", "SHA-256 of the file's bytes and of the reading options, hexadecimal"),
+    Column("bytes", "int64", "size in bytes", **_COUNT),
+    Column("format", "string", "file format, e.g. `parquet`, `jsonl.gz`"),
+    Column("shape", "string", "record shapes that were recognized, most frequent first, joined by ` + `"),
+    Column("records", "int64", "records in the file = conversations + quarantined + skipped", **_COUNT),
+    Column("conversations", "int64", "conversations taken", **_COUNT),
+    Column("quarantined", "int64", "records that could not be taken", **_COUNT),
+    Column("skipped", "int64", "records left out on request (blank lines, limits)", **_COUNT),
+    Column("unanswered_turns", "int64", "user turns without an answer, left out of taken records", **_COUNT),
+    Column("unprompted_turns", "int64", "assistant turns before any user turn, left out of taken records", **_COUNT),
+    Column("rows", "int64", "corpus rows", **_COUNT),
+    Column("contents", "int64", "distinct content_id", **_COUNT),
+    Column("files", "int64", "input files", **_COUNT),
+    Column("mix_share", "double", "share of the rows of the whole mix", **_SHARE),
+    Column("query_chars_mean", "double", "mean length of the query in characters", minimum=0),
+    Column("response_chars_mean", "double", "mean length of the response in characters", minimum=0),
+    Column("multi_turn_share", "double", "share of the conversations with more than one assistant turn", **_SHARE),
+    Column("system_share", "double", "share of the rows under a system message", **_SHARE),
+    Column("duplicate_rows", "int64", "rows whose content occurs more than once in the mix", **_COUNT),
+    Column("shared_rows", "int64", "rows whose content also occurs in another chunk", **_COUNT),
+    Column("kind", "string", "what defines it: duplicate groups by `content`, `query`, `near`; features by their kind"),
+    Column("chunks", "list<string>", "chunks that take part, most rows first"),
+    Column("chunk_count", "int64", "number of chunks that take part", minimum=1),
+    Column("row_ids", "list<int64>", "the rows, ascending"),
+    Column("similarity", "double", "least Jaccard similarity of a member to the group's first row", **_SHARE),
+    # keywords and features
+    Column("side", "string", "which half of the row", values=SIDES),
+    Column("phrase", "string", "normalized words: case-folded, one space for white space, ⟨n⟩ for a number"),
+    Column("position", "string", "where in the text the phrase stands", values=POSITIONS),
+    Column("tokens", "int32", "words in the phrase (characters where the script has no spaces)", minimum=1, maximum=5),
+    Column("top_chunk", "string", "chunk with the most of the counted rows; ties broken by name"),
+    Column("top_chunk_rows", "int64", "counted rows that the top chunk holds", **_COUNT),
+    Column("top_chunk_share", "double", "share of the counted rows that the top chunk holds", **_SHARE),
+    Column("phrase_log_odds", "double", "log odds of the phrase in the top chunk against the rest of the mix, "
+           "informative Dirichlet prior (Monroe et al. 2008)"),
+    Column("phrase_z_score", "double", "phrase_log_odds divided by its standard deviation"),
+    Column("origin", "string", "who defined the feature", values=("built-in", "mined", "user")),
+    Column("name", "string", "short name of the feature, unique within (kind, side, position)"),
+    Column("text", "string", "the feature as the end of a sentence: `the query …` or `the response …`"),
+    Column("definition", "string", "the phrase, regular expression, SQL predicate or shape name that defines it"),
+    Column("row_share", "double", "share of all corpus rows", **_SHARE),
+    # correlations: counts are rows; intervals and tests count distinct contents
+    Column("trigger_rows", "int64", "rows with the trigger", **_COUNT),
+    Column("behavior_rows", "int64", "rows with the behavior", **_COUNT),
+    Column("both_rows", "int64", "rows with trigger and behavior", **_COUNT),
+    Column("trigger_contents", "int64", "distinct contents with the trigger", **_COUNT),
+    Column("behavior_contents", "int64", "distinct contents with the behavior", **_COUNT),
+    Column("both_contents", "int64", "distinct contents with trigger and behavior", **_COUNT),
+    Column("p_behavior_given_trigger", "double", "both_rows / trigger_rows", **_SHARE),
+    Column("p_low", "double", "lower 95 % Wilson bound of P(behavior given trigger), on distinct contents", **_SHARE),
+    Column("p_high", "double", "upper 95 % Wilson bound of P(behavior given trigger), on distinct contents", **_SHARE),
+    Column("base_rate", "double", "P(behavior given not trigger), rows", **_SHARE),
+    Column("lift", "double", "P(behavior given trigger) / P(behavior), rows", minimum=0),
+    Column("log_odds", "double", "log odds ratio of behavior on trigger, distinct contents, 0.5 added to each cell"),
+    Column("score", "double", "lower 95 % bound of log_odds: the one ranking key"),
+    Column("log10_p", "double", "log10 of the two-sided p-value of log_odds = 0", maximum=0),
+    Column("q_value", "double", "Benjamini–Hochberg q-value over all pairs tested", **_SHARE),
+    Column("within_log_odds", "double", "Mantel–Haenszel log odds ratio over chunks; null where no chunk holds both "
+           "trigger and non-trigger rows, or behavior never varies inside one"),
+    Column("within_low", "double", "lower 95 % bound of within_log_odds (Robins, Breslow and Greenland)"),
+    Column("within_high", "double", "upper 95 % bound of within_log_odds"),
+    Column("scope", "string", "`within`: holds inside chunks; `between`: the chunk does both; `mixed`: part of each",
+           values=SCOPES),
+    Column("is_reversed", "bool", "inside chunks the correlation has the opposite sign"),
+    Column("is_echo", "bool", "trigger and behavior are one feature seen on both sides, e.g. one language"),
+    Column("finding_rank", "int64", "rank among findings by score, from 1", minimum=1),
+    Column("folded_pairs", "int64", "pairs that rest on nearly the same rows and are told by this one", **_COUNT),
+    Column("sentence", "string", "the finding as one English sentence"),
+    Column("trigger_text", "string", "text of the trigger feature"),
+    Column("behavior_text", "string", "text of the behavior feature"),
+)  # fmt: skip
+
+_ROW = Reference("row_id", "corpus.rows", "row_id")
+_COUNTED = ("trigger_rows", "behavior_rows", "both_rows", "trigger_contents", "behavior_contents", "both_contents")
+_RATES = ("p_behavior_given_trigger", "p_low", "p_high", "base_rate?", "lift", "log_odds", "score", "log10_p", "q_value")
+_SCOPE = ("within_log_odds?", "within_low?", "within_high?", "scope?", "is_reversed", "is_echo")
+
+
+def _tables(*tables: Table) -> dict[str, Table]:
+    return {table.name: table for table in tables}
+
+
+TABLES: dict[str, Table] = _tables(
+    Table(
+        "corpus.files",
+        "one input file, as last taken: what it held and what became of it",
+        ("file", "file_digest", "bytes", "format", "shape", "records", "conversations", "rows", "quarantined",
+         "skipped", "unanswered_turns", "unprompted_turns"),
+        key=("file",),
+        partition="file",
+    ),
+    Table(
+        "corpus.rows",
+        "one assistant turn with the user turn it answers",
+        ("row_id", "content_id", "chunk", "conversation_id", "turn", "turns", "copy", "system?", "query", "response",
+         "query_chars", "response_chars", "file", "record_number"),
+        key=("row_id",),
+        partition="chunk",
+        references=(Reference("file", "corpus.files", "file"),),
+        watches=(
+            Watch("null_share", "system", 0, 1),
+            Watch("mean", "query_chars", 1, 20_000),
+            Watch("mean", "response_chars", 1, 20_000),
+            Watch("max_share", "chunk", 0, 0.9),
+        ),
+    ),
+    Table(
+        "corpus.conversations",
+        "one conversation, first exchange only: the grain at which people quote figures",
+        ("row_id", "content_id", "chunk", "conversation_id", "turns", "copy", "system?", "query", "response"),
+        key=("row_id",),
+        is_view=True,
+    ),
+    Table(
+        "corpus.quarantine",
+        "one input record (or whole file) that could not be taken",
+        ("quarantine_id", "file", "record_number?", "chunk?", "reason", "detail", "excerpt?"),
+        key=("quarantine_id",),
+        partition="file",
+    ),
+    Table(
+        "corpus.chunks",
+        "one source dataset",
+        ("chunk", "rows", "conversations", "contents", "files", "mix_share", "query_chars_mean", "response_chars_mean",
+         "multi_turn_share", "system_share", "duplicate_rows", "shared_rows"),
+        key=("chunk",),
+        watches=(Watch("mean", "mix_share", 0, 1),),
+    ),
+    Table(
+        "corpus.duplicates",
+        "one group of rows with equal content, equal query or nearly equal text",
+        ("group_id", "kind", "rows", "chunk_count", "chunks", "similarity", "row_ids"),
+        key=("group_id",),
+    ),
+    Table(
+        "keywords.counts",
+        "one phrase of one side and position in one chunk",
+        ("phrase_id", "side", "phrase", "position", "tokens", "chunk", "rows"),
+        key=("phrase_id", "position", "chunk"),
+        partition="chunk",
+        references=(Reference("chunk", "corpus.rows", "chunk"),),
+    ),
+    Table(
+        "keywords.phrases",
+        "one phrase of one side and position in the whole mix",
+        ("phrase_id", "side", "phrase", "position", "tokens", "rows", "chunk_count", "top_chunk", "top_chunk_rows",
+         "top_chunk_share", "phrase_log_odds?", "phrase_z_score?"),
+        key=("phrase_id", "position"),
+        watches=(Watch("mean", "top_chunk_share", 0, 1),),
+    ),
+    Table(
+        "correlations.features",
+        "one feature: a named set of corpus rows",
+        ("feature_id", "kind", "side", "position?", "origin", "name", "text", "definition", "rows", "contents",
+         "row_share", "top_chunk?", "top_chunk_share?", "synonym_of?"),
+        key=("feature_id",),
+        references=(Reference("synonym_of", "correlations.features", "feature_id"),),
+    ),
+    Table(
+        "correlations.members",
+        "one corpus row that belongs to a feature",
+        ("feature_id", "row_id"),
+        key=("feature_id", "row_id"),
+        references=(_ROW, Reference("feature_id", "correlations.features", "feature_id")),
+    ),
+    Table(
+        "correlations.pairs",
+        "one trigger feature with one behavior feature",
+        ("trigger_id", "behavior_id", *_COUNTED, *_RATES, *_SCOPE, "top_chunk?", "top_chunk_share?"),
+        key=("trigger_id", "behavior_id"),
+        references=(
+            Reference("trigger_id", "correlations.features", "feature_id"),
+            Reference("behavior_id", "correlations.features", "feature_id"),
+        ),
+        watches=(Watch("median", "q_value", 0, 1),),
+    ),
+    Table(
+        "report.findings",
+        "one statement about the mix: a pair that stands for all pairs resting on nearly the same rows",
+        ("finding_id", "finding_rank", "sentence", "trigger_id", "behavior_id", "trigger_text", "behavior_text",
+         *_COUNTED, *_RATES, *_SCOPE, "top_chunk?", "top_chunk_share?", "folded_pairs"),
+        key=("finding_id",),
+        references=(
+            Reference("trigger_id", "correlations.features", "feature_id"),
+            Reference("behavior_id", "correlations.features", "feature_id"),
+        ),
+    ),
+)  # fmt: skip
+
+
+def table(name: str) -> Table:
+    """The catalog's entry for `name`; MissingTable with the nearest names when there is none."""
+    if name in TABLES:
+        return TABLES[name]
+    from difflib import get_close_matches
+
+    from chunky.errors import MissingTable
+
+    near = get_close_matches(name, TABLES, n=3, cutoff=0.3)
+    hint = f"did you mean {', '.join(near)}? " if near else ""
+    raise MissingTable(f"the catalog has no table {name!r}", f"{hint}run: chunky tables")

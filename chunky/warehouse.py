@@ -1,0 +1,328 @@
+"""The lake on disk: immutable Parquet files and one small pointer a table.
+
+    LAKE/<schema>/<table>/current                    JSON: which files are the table now (the pointer)
+    LAKE/<schema>/<table>/<slug>[/<slug>]/v-<id>.parquet   a version of one partition; never overwritten
+    LAKE/<schema>/<table>/.lock                      who is writing
+
+Writing is a transaction: data files are written, checked against the catalog and fsynced first; then the pointer of
+each table is replaced by rename. A reader that has read the pointer keeps a consistent table whatever happens next;
+a crash before the rename leaves files that nobody sees (`vacuum` removes them). The pointer holds all partitions of
+its table, so that a commit of many partitions is one atomic step.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from chunky import contracts
+from chunky.errors import LakeError, LockedError
+from chunky.fingerprints import digest_of
+from chunky.slugs import slug
+from chunky.tables import TABLES, table
+
+Key = tuple[str, ...]
+_META_PREFIX = "chunky."
+_ROW_GROUP = 122_880  # DuckDB's own row-group size: one group a thread, and zone maps stay useful
+_ROW_GROUP_BYTES = 64 * 2**20  # long texts: bound what one open writer holds
+
+
+@dataclass(frozen=True)
+class Part:
+    """One partition of a table as it is now: its file (relative to the lake), counts and provenance."""
+
+    key: Key
+    file: str
+    rows: int
+    bytes: int
+    fingerprint: str
+    written_at: str
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+
+class Warehouse:
+    """A lake folder. Reading needs no lock; all writing goes through `transaction`."""
+
+    def __init__(self, root: Path | str, lock_seconds: float = 30) -> None:
+        self.root = Path(root)
+        self.lock_seconds = lock_seconds
+
+    def folder(self, name: str) -> Path:
+        """Folder of table `name`."""
+        entry = table(name)
+        return self.root / entry.schema_name / entry.short_name
+
+    def parts(self, name: str) -> dict[Key, Part]:
+        """Current partitions of table `name` by key; empty when the table was never written."""
+        try:
+            text = (self.folder(name) / "current").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return {}
+        try:
+            parts = [Part(**{**entry, "key": tuple(entry["key"])}) for entry in json.loads(text)["parts"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise LakeError(
+                f"the pointer {self.folder(name) / 'current'} is damaged: {error}",
+                f"delete that file and build {name} again: its data files are still there, but not which are current",
+            ) from error
+        return {part.key: part for part in parts}
+
+    def files(self, name: str) -> list[Path]:
+        """Current files of table `name`, in the order of their partition keys."""
+        return [self.root / part.file for _, part in sorted(self.parts(name).items())]
+
+    def version(self, name: str, prefix: Key = ()) -> str:
+        """Digest of the partitions of `name` whose keys start with `prefix`: what downstream fingerprints know of it."""
+        parts = self.parts(name)
+        return digest_of(sorted((key, part.fingerprint) for key, part in parts.items() if key[: len(prefix)] == prefix))
+
+    def rows(self, name: str) -> int:
+        """Number of rows of table `name`."""
+        return sum(part.rows for part in self.parts(name).values())
+
+    @contextmanager
+    def transaction(self, *names: str) -> Iterator[Transaction]:
+        """Write to the tables `names`, whose pointers are swapped in this order when the block ends without error.
+
+        LockedError when another process writes one of them for longer than `lock_seconds`.
+        """
+        for name in names:
+            if table(name).is_view:
+                raise LakeError(f"{name} is a view over other tables and holds no rows", "write to the tables it reads")
+        with ExitStack() as stack:
+            for name in sorted(names):
+                stack.enter_context(self._lock(name))
+            transaction = Transaction(self, names)
+            with transaction:
+                yield transaction
+
+    @contextmanager
+    def _lock(self, name: str) -> Iterator[None]:
+        folder = self.folder(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("a+", encoding="utf-8") as handle:
+            self._acquire(name, handle)
+            handle.seek(0)
+            handle.truncate()
+            handle.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": _now()}))
+            handle.flush()
+            yield  # closing the handle releases the lock, also when the process is killed
+
+    def _acquire(self, name: str, handle: IO[str]) -> None:
+        deadline = time.monotonic() + self.lock_seconds
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() < deadline:
+                    time.sleep(0.05)
+                    continue
+                handle.seek(0)
+                owner = handle.read().strip() or "another process"
+                raise LockedError(
+                    f"{name} is being written by {owner}",
+                    "wait for it to finish or stop it; the lock goes with the process (setting engine.lock_seconds)",
+                ) from None
+            return
+
+    def vacuum(self, older_than_seconds: float = 3600) -> list[Path]:
+        """Delete data files that no pointer names and that are older than `older_than_seconds`; returns them.
+
+        The age protects readers that hold the previous pointer. The lock keeps writers out: one that works for longer
+        than that age would lose the files it has not yet pointed to.
+        """
+        horizon = time.time() - older_than_seconds
+        removed = []
+        for name in TABLES:
+            if self.folder(name).is_dir():
+                with self._lock(name):
+                    kept = {self.root / part.file for part in self.parts(name).values()}
+                    strays = [*self.folder(name).rglob("*.parquet*"), *self.folder(name).glob(".current.*.tmp")]
+                    for path in sorted(strays):
+                        if path not in kept and path.stat().st_mtime <= horizon:
+                            path.unlink()
+                            removed.append(path)
+        return removed
+
+
+class Transaction:
+    """New partitions of some tables, invisible until the block ends; dropped on error."""
+
+    def __init__(self, lake: Warehouse, names: Sequence[str]) -> None:
+        self.lake = lake
+        self.names = tuple(names)
+        self._new: dict[str, dict[Key, Part | None]] = {name: {} for name in names}
+
+    def __enter__(self) -> Transaction:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            self._swap()
+            return
+        for parts in self._new.values():
+            for part in parts.values():
+                if part is not None:
+                    (self.lake.root / part.file).unlink(missing_ok=True)
+
+    def write(
+        self, name: str, batches: pa.Table | Iterable[pa.RecordBatch | pa.Table], facts: Mapping[str, str], key: Key = ()
+    ) -> Part:
+        """Write one partition of `name`: columns in any order, cast to the catalog's types, checked, fsynced.
+
+        `facts` is the provenance (see `fingerprints.provenance`). ContractError when the rows break the catalog.
+        """
+        with self.open(name, facts, key) as writer:
+            for batch in [batches] if isinstance(batches, pa.Table) else batches:
+                writer.write(batch)
+        return writer.part
+
+    def open(self, name: str, facts: Mapping[str, str], key: Key = ()) -> PartWriter:
+        """A writer for one partition, to be used as a context manager; for streams that feed several at once."""
+        self._changes(name)
+        return PartWriter(self, name, facts, key)
+
+    def drop(self, name: str, key: Key) -> None:
+        """Take a partition out of the table (its file stays until vacuum)."""
+        self._changes(name)[key] = None
+
+    def replace_all(self, name: str) -> None:
+        """Drop every partition of `name` that this transaction has not written."""
+        changes = self._changes(name)
+        for key in self.lake.parts(name):
+            changes.setdefault(key, None)
+
+    def add(self, name: str, part: Part) -> None:
+        """Register a finished part; the last one of a key wins."""
+        self._changes(name)[part.key] = part
+
+    def _changes(self, name: str) -> dict[Key, Part | None]:
+        if name not in self._new:
+            raise LakeError(f"{name} is not part of this transaction", "name it in Warehouse.transaction(…)")
+        return self._new[name]
+
+    def _swap(self) -> None:
+        for name in self.names:
+            if self._new[name]:
+                parts = {**self.lake.parts(name), **self._new[name]}
+                entries = [asdict(part) for _, part in sorted(parts.items()) if part is not None]
+                _replace(self.lake.folder(name) / "current", json.dumps({"table": name, "parts": entries}, indent=1))
+
+
+class PartWriter:
+    """Streams one partition into a new version file."""
+
+    def __init__(self, transaction: Transaction, name: str, facts: Mapping[str, str], key: Key) -> None:
+        self._transaction, self._name, self._facts, self._key = transaction, name, dict(facts), key
+        lake = transaction.lake
+        folder = lake.folder(name).joinpath(*(slug(part) for part in key))
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / f"v-{uuid.uuid4().hex}.parquet"
+        metadata = {f"{_META_PREFIX}{fact}": text for fact, text in self._facts.items()}
+        metadata |= {f"{_META_PREFIX}table": name, f"{_META_PREFIX}key": json.dumps(key)}
+        self._schema = table(name).arrow_schema.with_metadata(metadata)
+        self._checker = contracts.PartChecker(table(name))
+        self._writer = pq.ParquetWriter(self._temporary, self._schema, compression="zstd", compression_level=3)
+        self._rows = 0
+        self._pending: list[pa.Table] = []
+        self.part: Part
+
+    @property
+    def _temporary(self) -> Path:
+        return self._path.with_suffix(".parquet.tmp")
+
+    def __enter__(self) -> PartWriter:
+        return self
+
+    def write(self, batch: pa.RecordBatch | pa.Table) -> None:
+        """Append rows; ContractError as soon as a row breaks the catalog."""
+        rows = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
+        if rows.num_rows:
+            rows = contracts.conform(rows, table(self._name))
+            self._checker.check(rows)
+            self._pending.append(rows.cast(self._schema))
+            self._rows += rows.num_rows
+            if sum(waiting.num_rows for waiting in self._pending) >= _ROW_GROUP or self.pending_bytes >= _ROW_GROUP_BYTES:
+                self.flush()
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of the rows that wait to fill a row group."""
+        return sum(waiting.nbytes for waiting in self._pending)
+
+    def flush(self) -> None:
+        """Write the waiting rows as a row group."""
+        if self._pending:
+            self._writer.write_table(pa.concat_tables(self._pending), row_group_size=_ROW_GROUP)
+            self._pending = []
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            with self._writer:
+                if kind is None:
+                    self.flush()
+            if kind is None:
+                self._checker.finish()
+                self._publish()
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+    def _publish(self) -> None:
+        _sync(self._temporary)
+        os.replace(self._temporary, self._path)
+        for folder in self._path.parents[: 1 + len(self._key)]:  # new folders too are entries in their parents
+            _sync(folder)
+        self.part = Part(
+            key=self._key,
+            file=str(self._path.relative_to(self._transaction.lake.root)),
+            rows=self._rows,
+            bytes=self._path.stat().st_size,
+            fingerprint=self._facts.get("fingerprint", self._path.stem),  # without one, no two versions are the same
+            written_at=_now(),
+            provenance=self._facts,
+        )
+        self._transaction.add(self._name, self.part)
+
+
+def read_provenance(path: Path) -> dict[str, str]:
+    """Provenance that travels in the file itself: the `chunky.*` key-value metadata without the prefix."""
+    metadata: dict[bytes, bytes] = pq.read_schema(path).metadata or {}
+    found: dict[str, Any] = {key.decode(): value.decode() for key, value in metadata.items()}
+    return {key.removeprefix(_META_PREFIX): text for key, text in found.items() if key.startswith(_META_PREFIX)}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Replace a small file by rename after fsync: readers see the old text or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    os.replace(temporary, path)
+    _sync(path.parent)

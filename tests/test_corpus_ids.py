@@ -1,0 +1,118 @@
+"""Ids: the same for single rows and whole columns, never ambiguous, and stable copy numbers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chunky.corpus import hash_columns, row_schema, signed_hash, with_ids
+from chunky.tables import table
+
+PART = st.none() | st.text(max_size=6) | st.binary(max_size=6) | st.integers(-(2**63), 2**63 - 1)
+FEW = settings(deadline=None, max_examples=60)
+
+
+def test_golden_values_do_not_move() -> None:
+    assert signed_hash() == signed_hash()
+    golden = [signed_hash(None, "q", "r"), signed_hash("", "q", "r"), signed_hash("chunk", "id", 1, 0)]
+    assert golden == GOLDEN
+
+
+GOLDEN = [0, 0, 0]
+
+
+@FEW
+@given(st.lists(PART, max_size=4), st.lists(PART, max_size=4))
+def test_different_parts_have_different_hashes(one: list[Any], other: list[Any]) -> None:
+    typed = [[(type(part), part) for part in parts] for parts in (one, other)]
+    assert (signed_hash(*one) == signed_hash(*other)) == (typed[0] == typed[1])
+    assert -(2**63) <= signed_hash(*one) < 2**63
+
+
+def test_nothing_runs_together() -> None:
+    parts = [("ab", "c"), ("a", "bc"), ("abc",), ("abc", ""), ("abc", None), (b"abc",), ("5",), (5,), ("",), (None,), ()]
+    assert len({signed_hash(*p) for p in parts}) == len(parts)
+    assert signed_hash(True) == signed_hash(1)
+    with pytest.raises(OverflowError):
+        signed_hash(2**63)
+    with pytest.raises(UnicodeEncodeError):
+        signed_hash("\ud800")
+
+
+@FEW
+@given(
+    st.lists(st.tuples(st.none() | st.text(max_size=5), st.text(max_size=5), st.none() | st.integers(-9, 9)), max_size=9),
+    st.integers(0, 3),
+)
+def test_columns_hash_like_rows(rows: list[tuple[Any, ...]], start: int) -> None:
+    types = [pa.string(), pa.large_string(), pa.int32()]
+    columns = [pa.array([row[k] for row in rows], kind).slice(start) for k, kind in enumerate(types)]
+    expected = [signed_hash(*row) for row in rows[start:]]
+    assert hash_columns(*columns).tolist() == expected
+    assert hash_columns(*[pa.chunked_array([c.slice(0, 1), c.slice(1)]) for c in columns]).tolist() == expected
+
+
+def test_columns_longer_than_a_slice() -> None:
+    texts = [str(number) for number in range(40_000)]
+    assert hash_columns(pa.array(texts)).tolist() == [signed_hash(text) for text in texts]
+
+
+def rows_of(*records: tuple[str, str, str, int, int]) -> pa.Table:
+    """One row per turn of (chunk, conversation id, file, record number, turns)."""
+    rows = [
+        {"chunk": c, "conversation_id": i, "turn": t, "turns": n, "query": "q", "response": "r", "file": f,
+         "record_number": k, "content_id": 1, "query_chars": 1, "response_chars": 1}
+        for c, i, f, k, n in records for t in range(1, n + 1)
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, schema=row_schema())
+
+
+def held(*copies: tuple[str, str, int]) -> pa.Table:
+    columns = list(zip(*copies, strict=True))
+    return pa.table(
+        {"chunk": columns[0], "conversation_id": columns[1], "copy": pa.array(columns[2], pa.int32())}
+    )
+
+
+def test_ids_have_the_catalog_form_and_are_unique() -> None:
+    full = with_ids(rows_of(("c", "a", "f", 1, 2), ("c", "b", "f", 2, 1), ("c", "a", "f", 3, 3)))
+    assert full.schema == table("corpus.rows").arrow_schema
+    assert full["copy"].to_pylist() == [0, 0, 0, 1, 1, 1]
+    assert full["row_id"].to_pylist() == [
+        signed_hash("c", i, t, k) for i, t, k in [("a", 1, 0), ("a", 2, 0), ("b", 1, 0), ("a", 1, 1), ("a", 2, 1), ("a", 3, 1)]
+    ]
+
+
+def test_taken_copies_are_passed_over() -> None:
+    rows = rows_of(("c", "a", "f", 1, 2), ("c", "a", "f", 2, 1), ("d", "a", "f", 3, 1), ("c", "a", "f", 4, 1))
+    full = with_ids(rows, held(("c", "a", 0), ("c", "a", 2), ("c", "z", 0), ("d", "y", 0)))
+    assert full["copy"].to_pylist() == [1, 1, 3, 0, 4]
+
+
+def test_no_rows() -> None:
+    assert with_ids(rows_of()).num_rows == 0
+
+
+RECORD = st.tuples(st.sampled_from("cd"), st.sampled_from("ab"), st.just("f"), st.just(0), st.integers(1, 3))
+
+
+@FEW
+@given(st.lists(RECORD, max_size=12), st.sets(st.tuples(st.sampled_from("cd"), st.sampled_from("ab"), st.integers(0, 4))))
+def test_copies_are_the_lowest_free_numbers(records: list[Any], used: set[tuple[str, str, int]]) -> None:
+    numbered = [(c, i, f, place, n) for place, (c, i, f, _, n) in enumerate(records, 1)]
+    full = with_ids(rows_of(*numbered), held(*sorted(used)) if used else None)
+    free = defaultdict(set, {})
+    for c, i, copy in used:
+        free[c, i].add(copy)
+    expected = []
+    for c, i, _, _, n in numbered:
+        copy = next(k for k in range(100) if k not in free[c, i])
+        free[c, i].add(copy)
+        expected += [copy] * n
+    assert full["copy"].to_pylist() == expected
+    assert len(set(full["row_id"].to_pylist())) == full.num_rows
