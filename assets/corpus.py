@@ -5,8 +5,6 @@
 came from again, with the reading options of the last time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -32,17 +30,21 @@ ROWS = asset_key("corpus.rows")
 class Reading(dg.Config):
     """How files are read; what is left out is recognized (see `chunky.corpus.ReadOptions`)."""
 
-    shape: str | None = Field(None, description="messages, conversations, preference, instruction or prompt")
-    query_column: str | None = Field(None, description="column that holds the query as plain text")
-    response_column: str | None = Field(None, description="column that holds the response as plain text")
-    system_column: str | None = Field(None, description="column that holds the system message as plain text")
-    chunk: str | None = Field(None, description="chunk of every record")
-    chunk_column: str | None = Field(None, description="column that holds the chunk")
-    id_column: str | None = Field(None, description="column that holds the conversation's id")
-    max_record_chars: int | None = Field(None, description="longer records are quarantined; empty = from the settings")
-    max_ratio: float = Field(ReadOptions.max_ratio, description="a file unpacking to more than this is refused")
-    ratio_floor_bytes: int = Field(ReadOptions.ratio_floor_bytes, description="… unless it stays under so many bytes")
-    limit: int | None = Field(None, description="only the first records of each file")
+    shape: str | None = Field(default=None, description="messages, conversations, preference, instruction or prompt")
+    query_column: str | None = Field(default=None, description="column that holds the query as plain text")
+    response_column: str | None = Field(default=None, description="column that holds the response as plain text")
+    system_column: str | None = Field(default=None, description="column that holds the system message as plain text")
+    chunk: str | None = Field(default=None, description="chunk of every record")
+    chunk_column: str | None = Field(default=None, description="column that holds the chunk")
+    id_column: str | None = Field(default=None, description="column that holds the conversation's id")
+    max_record_chars: int | None = Field(
+        default=None, description="longer records are quarantined; empty = from the settings"
+    )
+    max_ratio: float = Field(default=ReadOptions.max_ratio, description="a file unpacking to more than this is refused")
+    ratio_floor_bytes: int = Field(
+        default=ReadOptions.ratio_floor_bytes, description="… unless it stays under so many bytes"
+    )
+    limit: int | None = Field(default=None, description="only the first records of each file")
 
     def options(self, settings: Settings) -> ReadOptions:
         """What the readers are told."""
@@ -53,8 +55,8 @@ class Reading(dg.Config):
 class Take(dg.Config):
     """Which files to take."""
 
-    paths: list[str] = Field([], description="files, folders, patterns or hf:// addresses; empty = the inbox")
-    reading: Reading = Field(Reading(), description="how to read them")
+    paths: list[str] = Field(default=[], description="files, folders, patterns or hf:// addresses; empty = the inbox")
+    reading: Reading = Field(default=Reading(), description="how to read them")
 
 
 @dg.multi_asset(
@@ -73,12 +75,16 @@ def take(
         _ingest(warehouse, config.paths or [str(lake.inbox_folder)], lake.settings(), options, listener)
     taken = listener.ingested[done:]
     for file in taken:
-        context.log.info(f"{file.file}: {file.fault or (f'{file.counts.rows:,} rows' if file.is_new else 'nothing new')}")
+        context.log.info(
+            f"{file.file}: {file.fault or (f'{file.counts.rows:,} rows' if file.is_new else 'nothing new')}"
+        )
     sync(context.instance, warehouse)
     for name in ("corpus.files", "corpus.quarantine"):
         parts = [part for _, part in sorted(warehouse.parts(name).items())]
         told = facts(warehouse, name, parts, **_told(taken))
-        yield dg.MaterializeResult(asset_key=asset_key(name), metadata=told, data_version=dg.DataVersion(version_of(parts)))
+        yield dg.MaterializeResult(
+            asset_key=asset_key(name), metadata=told, data_version=dg.DataVersion(version_of(parts))
+        )
     readings = dict.fromkeys((file.file for file in taken), asdict(options))
     _report_changes(context, warehouse, before, readings, asked=set())
 
@@ -121,7 +127,9 @@ def _opened(lake: LakeResource, listener: Listener) -> Warehouse:
         return lake.warehouse()
 
 
-def _ingest(lake: Warehouse, paths: Sequence[str], settings: Settings, options: ReadOptions, listener: Listener) -> None:
+def _ingest(
+    lake: Warehouse, paths: Sequence[str], settings: Settings, options: ReadOptions, listener: Listener
+) -> None:
     for file in pipeline.ingest(lake, paths, settings, options, listener.progress):
         listener.ingested.append(file)
 
@@ -129,13 +137,11 @@ def _ingest(lake: Warehouse, paths: Sequence[str], settings: Settings, options: 
 def _told(taken: Sequence[Ingested]) -> dict[str, Any]:
     """Metadata of an ingest: a table of its files, and the sum of what became of their records."""
     names = ("records", "conversations", "rows", "quarantined", "skipped")
-    records = [
-        dg.TableRecord(
-            {"file": file.file, "is_new": file.is_new, "fault": file.fault or "", "seconds": round(file.seconds, 3)}
-            | {name: getattr(file.counts, name) for name in names}
-        )
-        for file in taken[:100]  # the event log is no place for a thousand shards
-    ]
+    records = []
+    for file in taken[:100]:  # the event log is no place for a thousand shards
+        said: dict[str, str | int | float | bool | None] = {"file": file.file, "is_new": file.is_new}
+        said |= {"fault": file.fault or "", "seconds": round(file.seconds, 3)}
+        records.append(dg.TableRecord(said | {name: getattr(file.counts, name) for name in names}))
     told: dict[str, Any] = {
         "is_new": any(file.is_new for file in taken),
         "seconds": sum(file.seconds for file in taken),

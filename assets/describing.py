@@ -92,9 +92,12 @@ def version_of(parts: Sequence[Part]) -> str:
 
 def materialization(name: str, chunk: str, told: dict[str, Any], version: str) -> dg.AssetMaterialization:
     """The event of a partition that a step wrote without having been asked for it."""
-    return dg.AssetMaterialization(
-        asset_key(name), partition=slug(chunk), metadata=told, tags={"dagster/data_version": version}
-    )
+    tags = {
+        "dagster/data_version": version,
+        "dagster/data_version_is_user_provided": "true",
+        "dagster/code_version": code_digest(BY_TABLE[name].code),
+    }
+    return dg.AssetMaterialization(asset_key(name), partition=slug(chunk), metadata=told, tags=tags)
 
 
 def _folder(lake: Warehouse, name: str, parts: Sequence[Part]) -> str:

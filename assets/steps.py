@@ -1,7 +1,5 @@
 """How a step of the pipeline becomes Dagster assets: one op a step, one asset for each table that it writes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +8,6 @@ import dagster as dg
 from assets.describing import asset_key, facts, materialization, parts_by_chunk, spec
 from chunky import pipeline
 from chunky.pipeline import Built
-from chunky.slugs import slug
 from chunky.stages import stage
 from chunky.tables import TABLES
 from chunky.warehouse import Warehouse
@@ -57,9 +54,7 @@ def step_asset(name: str, *kinds: str) -> dg.AssetsDefinition:
     return step
 
 
-def _result(
-    context: dg.AssetExecutionContext, lake: Warehouse, built: Built, table: str
-) -> dg.MaterializeResult[Any]:
+def _result(context: dg.AssetExecutionContext, lake: Warehouse, built: Built, table: str) -> dg.MaterializeResult[Any]:
     """The materialization of one table; of a partitioned one, each partition with its own facts."""
     key, version = asset_key(table), dg.DataVersion(built.fingerprint)
     said = {"is_new": built.is_new, "seconds": built.seconds, "fingerprint": built.fingerprint}

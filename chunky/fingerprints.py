@@ -20,7 +20,7 @@ from typing import Any
 from chunky.files import code_files, sql_folder
 from chunky.settings import Settings
 from chunky.stages import Stage
-from chunky.tables import CONTRACT_VERSION
+from chunky.tables import COLUMNS, CONTRACT_VERSION, TABLES
 
 
 # What no result depends on (errors, names, plumbing), or what is covered elsewhere: the catalog by the contract version,
@@ -81,7 +81,7 @@ def provenance(stage: Stage, settings: Settings, inputs: Mapping[str, str], seed
     `inputs` maps upstream table (or file) to its version. The value under `fingerprint` covers all others.
     """
     facts = {
-        "contract": str(CONTRACT_VERSION),
+        "contract": contract_digest(stage.tables),
         "stage": stage.name,
         "code": code_digest(stage.code),
         "engines": json.dumps({name: version(name) for name in stage.engines}, sort_keys=True),
@@ -92,6 +92,13 @@ def provenance(stage: Stage, settings: Settings, inputs: Mapping[str, str], seed
         "device_reason": "this stage has no other engine",
     }
     return facts | {"fingerprint": digest_of(facts)}
+
+
+@cache
+def contract_digest(names: tuple[str, ...]) -> str:
+    """Digest of what the catalog says about the columns of these tables: a changed contract makes old results stale."""
+    columns = [(name, [(c, COLUMNS[c.rstrip("?")].type) for c in TABLES[name].columns]) for name in names]
+    return digest_of([CONTRACT_VERSION, columns])[:16]
 
 
 def digest_of(facts: Any) -> str:

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pyarrow.parquet as pq
 
 from chunky.errors import LakeError
 from chunky.files import sql_folder, sql_text
+from chunky.fingerprints import contract_digest
 from chunky.settings import Settings
+from chunky.stages import BY_TABLE
 from chunky.tables import COLUMNS, TABLES, Table
 from chunky.warehouse import Warehouse
 
@@ -59,7 +62,10 @@ class Lens:
         return self.connection.sql(sql, params=parameters or []).to_arrow_table()
 
     def batches(self, sql: str, parameters: list[Any] | None = None, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
-        """Rows of a query as a stream of Arrow batches of at most `rows`; memory stays bounded."""
+        """Rows of a query as a stream of Arrow batches of at most `rows`; memory stays bounded.
+
+        One stream at a time: DuckDB refuses another query until this one is read to its end or closed.
+        """
         yield from self.connection.sql(sql, params=parameters or []).to_arrow_reader(rows)
 
     def model(self, name: str, **parameters: Any) -> Iterator[pa.RecordBatch]:
@@ -102,6 +108,8 @@ def define(connection: duckdb.DuckDBPyConnection, lake: Warehouse, base: Path | 
 
     `base` rewrites file paths to be relative to another folder (for an exported catalog that moves with its lake).
     """
+    if base is not None:  # DuckDB opens the files when a view is made; the setting is the session's, not the view's
+        connection.execute("set file_search_path = ?", [str(base)])
     for schema in (*dict.fromkeys(entry.schema_name for entry in TABLES.values()), "stats"):
         connection.execute(f'create schema if not exists "{schema}"')
     for entry in TABLES.values():
@@ -116,14 +124,31 @@ def define(connection: duckdb.DuckDBPyConnection, lake: Warehouse, base: Path | 
 
 
 def _view(entry: Table, lake: Warehouse, base: Path | None) -> str:
-    columns = ", ".join(f'"{name}"' for name in entry.column_names)
     name = f'"{entry.schema_name}"."{entry.short_name}"'
-    files = [file.relative_to(base) if base else file.absolute() for file in lake.files(entry.name)]
+    current = lake.files(entry.name)
+    if lost := [file for file in current if not file.is_file()]:
+        raise LakeError(f"{entry.name}: the file {lost[0]} is gone", "open the lake again; if it stays so, build the table again")
+    files = [file.relative_to(base) if base else file.absolute() for file in current]
     if not files:
         empty = ", ".join(f'null::{duckdb_type(COLUMNS[name].type)} as "{name}"' for name in entry.column_names)
         return f"create or replace view {name} as select {empty} where false"
     paths = ", ".join(literal(str(file)) for file in files)
-    return f"create or replace view {name} as select {columns} from read_parquet([{paths}], hive_partitioning = false)"
+    held = _columns_held(entry, lake)
+    columns = ", ".join(
+        f'"{column}"' if column in held else f'null::{duckdb_type(COLUMNS[column].type)} as "{column}"'
+        for column in entry.column_names
+    )
+    options = "hive_partitioning = false, union_by_name = true"
+    return f"create or replace view {name} as select {columns} from read_parquet([{paths}], {options})"
+
+
+def _columns_held(entry: Table, lake: Warehouse) -> frozenset[str]:
+    """Columns that the current files have; files of an older contract lack some, which then read as null."""
+    contract = contract_digest(BY_TABLE[entry.name].tables)
+    older = [part.file for part in lake.parts(entry.name).values() if part.provenance.get("contract") != contract]
+    if len(older) < len(lake.parts(entry.name)):
+        return frozenset(entry.column_names)
+    return frozenset(column for file in older for column in pq.read_schema(lake.root / file).names)
 
 
 def duckdb_type(text: str) -> str:

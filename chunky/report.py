@@ -13,10 +13,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from chunky.correlations.synonyms import jaccard
 from chunky.corpus.ids import signed_hash
 from chunky.tokens import mix64
 
 _HASHES = 32
+_SAME_AS_CHUNK = 0.9  # a cue with this Jaccard similarity to a chunk's rows is how the model sees that chunk
+_MAX_WORDINGS = 6
+_ORDER = ["is_echo", "score", "trigger_id", "behavior_id"]
+_DESCENDING = [False, True, False, False]
 _SLACK = 0.25  # see correlations.synonyms: candidates up to so far below the limit by estimate are verified exactly
 
 U64 = npt.NDArray[np.uint64]
@@ -33,7 +38,7 @@ class _Folder:
         self._kept: list[I64] = []
 
     def place(self, rows: I64) -> int | None:
-        """Number of the kept row set that `rows` (sorted row numbers) repeats, or None after keeping it as a new one."""
+        """Number of the kept row set that `rows` (sorted row numbers) repeats; else None, and it is kept if there is room."""
         minima = self._ranks[rows].min(axis=0)
         estimates = (self._minima[: len(self._kept)] == minima).mean(axis=1)
         for place in np.flatnonzero(estimates >= self._similarity - _SLACK):
@@ -41,13 +46,15 @@ class _Folder:
             both = len(np.intersect1d(kept, rows, assume_unique=True))
             if both >= self._similarity * (len(kept) + len(rows) - both):
                 return int(place)
-        self._minima[len(self._kept)] = minima
+        if len(self._kept) < len(self._minima):
+            self._minima[len(self._kept)] = minima
         self._kept.append(rows)
         return None
 
     @property
     def is_full(self) -> bool:
-        return len(self._kept) == len(self._minima)
+        """True when one more row set than there is room for has come."""
+        return len(self._kept) > len(self._minima)
 
 
 def findings(
@@ -63,31 +70,43 @@ def findings(
 
     `pairs` and `features` hold the columns of their tables; `members` maps feature_id to sorted row numbers in
     [0, mix_rows), int64. Pairs with q ≥ .05 or score ≤ 0 are no findings. At most `max_findings` of each family (cue
-    triggers, chunk triggers) are kept, in order of score.
+    triggers, chunk triggers) and echo or not) are kept, in order of score; the chunk of a trigger is not told where a cue
+    of the query holds nearly the same rows.
     """
     named = features.select("feature_id", "text", "kind")
     candidates = (
         pairs.filter((pl.col("score") > 0) & (pl.col("q_value") < 0.05))
         .join(named.rename({"feature_id": "trigger_id", "text": "trigger_text", "kind": "trigger_kind"}), on="trigger_id")
         .join(named.select(behavior_id="feature_id", behavior_text="text"), on="behavior_id")
-        .sort(["is_echo", "score", "trigger_id", "behavior_id"], descending=[False, True, False, False])
+        .filter(~pl.col("trigger_id").is_in(_chunks_with_a_cue(features, members)))
+        .sort(_ORDER, descending=_DESCENDING)
     )
     ranks = _rank_table(mix_rows)
     families = [
         _fold_family(family, members, _Folder(similarity, max_findings, ranks))
-        for family in candidates.with_columns(is_chunk=pl.col("trigger_kind") == "chunk").partition_by("is_chunk")
+        for family in candidates.with_columns(is_chunk=pl.col("trigger_kind") == "chunk").partition_by("is_chunk", "is_echo")
     ]
     if not families:
-        families = [candidates.with_columns(folded_pairs=pl.lit(0, pl.Int64)).clear()]
-    kept = pl.concat(families, how="diagonal").sort(
-        ["is_echo", "score", "trigger_id", "behavior_id"], descending=[False, True, False, False]
-    )
+        families = [_told(candidates, [], [])]
+    kept = pl.concat(families, how="diagonal").sort(_ORDER, descending=_DESCENDING)
     ids = [signed_hash(trigger, behavior) for trigger, behavior in kept.select("trigger_id", "behavior_id").iter_rows()]
     return kept.with_columns(
         finding_id=pl.Series(ids, dtype=pl.Int64),
         finding_rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64),
         sentence=pl.Series([sentence(row) for row in kept.iter_rows(named=True)], dtype=pl.String),
     )
+
+
+def _chunks_with_a_cue(features: pl.DataFrame, members: Mapping[int, I64]) -> list[int]:
+    """Chunk features that a cue of the query stands for: nearly the same rows, and something a model can see."""
+    queries = features.filter((pl.col("side") == "query") & pl.col("synonym_of").is_null() & (pl.col("rows") > 0))
+    cues = queries.filter(pl.col("kind") != "chunk")
+    found = []
+    for chunk, rows in queries.filter(pl.col("kind") == "chunk").select("feature_id", "rows").iter_rows():
+        close = cues.filter(pl.col("rows").is_between(rows * _SAME_AS_CHUNK, rows / _SAME_AS_CHUNK))["feature_id"]
+        if any(jaccard(members[cue], members[chunk]) >= _SAME_AS_CHUNK for cue in close):
+            found.append(chunk)
+    return found
 
 
 def _rank_table(mix_rows: int) -> npt.NDArray[np.uint32]:
@@ -99,20 +118,38 @@ def _rank_table(mix_rows: int) -> npt.NDArray[np.uint32]:
 
 
 def _fold_family(family: pl.DataFrame, members: Mapping[int, I64], folder: _Folder) -> pl.DataFrame:
-    """The rows of `family` that are findings of their own, with the number of pairs folded into each."""
+    """The rows of `family` that are findings of their own, each with what was folded into it."""
     own: list[int] = []
-    folded: list[int] = []
+    folded: list[list[int]] = []
     for number, (trigger, behavior) in enumerate(family.select("trigger_id", "behavior_id").iter_rows()):
-        if folder.is_full:
-            break
         rows = np.intersect1d(members[trigger], members[behavior], assume_unique=True)
         place = folder.place(rows)
-        if place is None:
-            own.append(number)
-            folded.append(0)
+        if place is not None:
+            folded[place].append(number)
+        elif folder.is_full:
+            break
         else:
-            folded[place] += 1
-    return family[own].with_columns(folded_pairs=pl.Series(folded, dtype=pl.Int64))
+            own.append(number)
+            folded.append([])
+    return _told(family, own, folded)
+
+
+def _told(family: pl.DataFrame, own: list[int], folded: list[list[int]]) -> pl.DataFrame:
+    """Findings with the number of pairs folded into each and the other wordings of trigger and behavior among them."""
+
+    def others(column: str) -> pl.Series:
+        texts = family[column].to_list()
+        wordings = [
+            list(dict.fromkeys(texts[pair] for pair in pairs if texts[pair] != texts[finding]))[:_MAX_WORDINGS]
+            for finding, pairs in zip(own, folded, strict=True)
+        ]
+        return pl.Series(wordings, dtype=pl.List(pl.String))
+
+    return family[own].with_columns(
+        folded_pairs=pl.Series([len(pairs) for pairs in folded], dtype=pl.Int64),
+        other_triggers=others("trigger_text"),
+        other_behaviors=others("behavior_text"),
+    )
 
 
 def sentence(pair: Mapping[str, object]) -> str:

@@ -72,7 +72,7 @@ STAGES: tuple[Stage, ...] = (
         "pairs",
         "correlates every trigger feature with every behavior feature",
         ("correlations.pairs",),
-        reads=("correlations.members", "correlations.features", "corpus.rows"),
+        reads=("correlations.members", "correlations.features", "keywords.phrases", "corpus.rows"),
         code=("sql/correlations/pairs",),
         sections=("correlations",),
     ),

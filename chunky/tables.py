@@ -245,6 +245,8 @@ COLUMNS: dict[str, Column] = _columns(
     Column("is_echo", "bool", "trigger and behavior are one feature seen on both sides, e.g. one language"),
     Column("finding_rank", "int64", "rank among findings by score, from 1", minimum=1),
     Column("folded_pairs", "int64", "pairs that rest on nearly the same rows and are told by this one", **_COUNT),
+    Column("other_triggers", "list<string>", "texts of triggers folded into the finding, best first, at most six"),
+    Column("other_behaviors", "list<string>", "texts of behaviors folded into the finding, best first, at most six"),
     Column("sentence", "string", "the finding as one English sentence"),
     Column("trigger_text", "string", "text of the trigger feature"),
     Column("behavior_text", "string", "text of the behavior feature"),
@@ -358,7 +360,8 @@ TABLES: dict[str, Table] = _tables(
         "report.findings",
         "one statement about the mix: a pair that stands for all pairs resting on nearly the same rows",
         ("finding_id", "finding_rank", "sentence", "trigger_id", "behavior_id", "trigger_text", "behavior_text",
-         *_COUNTED, *_RATES, *_SCOPE, "top_chunk?", "top_chunk_share?", "folded_pairs"),
+         *_COUNTED, *_RATES, *_SCOPE, "top_chunk?", "top_chunk_share?", "folded_pairs",
+         "other_triggers", "other_behaviors"),
         key=("finding_id",),
         references=(
             Reference("trigger_id", "correlations.features", "feature_id"),

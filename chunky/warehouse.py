@@ -166,6 +166,7 @@ class Transaction:
         self.lake = lake
         self.names = tuple(names)
         self._new: dict[str, dict[Key, Part | None]] = {name: {} for name in names}
+        self._written: list[Part] = []
 
     def __enter__(self) -> Transaction:
         return self
@@ -174,10 +175,8 @@ class Transaction:
         if kind is None:
             self._swap()
             return
-        for parts in self._new.values():
-            for part in parts.values():
-                if part is not None:
-                    (self.lake.root / part.file).unlink(missing_ok=True)
+        for part in self._written:
+            (self.lake.root / part.file).unlink(missing_ok=True)
 
     def write(
         self, name: str, batches: pa.Table | Iterable[pa.RecordBatch | pa.Table], facts: Mapping[str, str], key: Key = ()
@@ -209,6 +208,7 @@ class Transaction:
     def add(self, name: str, part: Part) -> None:
         """Register a finished part; the last one of a key wins."""
         self._changes(name)[part.key] = part
+        self._written.append(part)
 
     def _changes(self, name: str) -> dict[Key, Part | None]:
         if name not in self._new:

@@ -1,7 +1,5 @@
 """Checks: the catalog's promises block what is downstream of a broken table; watched distributions only warn."""
 
-from __future__ import annotations
-
 import dagster as dg
 import duckdb
 
@@ -84,7 +82,9 @@ def distribution_result(verdicts: list[Verdict]) -> dg.AssetCheckResult:
     """What Dagster shows: each watch with observed value and bounds; a table without rows has nothing observed."""
     records = [dg.TableRecord(verdict.record()) for verdict in verdicts]
     failed = [verdict for verdict in verdicts if verdict.is_kept is False]
-    told = {f"{verdict.kind} {verdict.column}": verdict.observed for verdict in verdicts if verdict.observed is not None}
+    told = {
+        f"{verdict.kind} {verdict.column}": verdict.observed for verdict in verdicts if verdict.observed is not None
+    }
     return dg.AssetCheckResult(
         passed=not failed,
         severity=dg.AssetCheckSeverity.WARN,

@@ -109,8 +109,7 @@ def _quoted(name: str) -> str:
 
 def _expectation(column: str, watch: Watch) -> Any:
     """The expectation that says what a watch means of `column` of its projection."""
-    import great_expectations.expectations as gxe
-
+    gxe = _great_expectations().expectations
     if watch.kind == "null_share":
         low, high = 1 - watch.high, 1 - watch.low
         return gxe.ExpectColumnProportionOfNonNullValuesToBeBetween(column=column, min_value=low, max_value=high)
@@ -144,22 +143,15 @@ def _great_expectations() -> Any:
     """The package, imported late (4 s) and without its usage statistics."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "module 'sre_constants' is deprecated", DeprecationWarning)
+        warnings.filterwarnings("ignore", "module 'sre_(constants|parse)' is deprecated", DeprecationWarning)
         import great_expectations
     return great_expectations
 
 
 def _verdict(watch: Watch, expectation: str, result: Any) -> Verdict:
-    observed = None if result is None else result.result.get("observed_value")
+    observed: float | None = None if result is None else result.result.get("observed_value")
     if observed is not None and watch.kind == "null_share":
         observed = 1 - observed
-    is_known = observed is not None and not math.isnan(observed)
-    return Verdict(
-        watch.kind,
-        watch.column,
-        expectation,
-        watch.low,
-        watch.high,
-        float(observed) if is_known else None,
-        bool(result.success) if is_known else None,
-    )
+    if observed is None or math.isnan(observed):
+        return Verdict(watch.kind, watch.column, expectation, watch.low, watch.high, None, None)
+    return Verdict(watch.kind, watch.column, expectation, watch.low, watch.high, float(observed), bool(result.success))

@@ -29,7 +29,7 @@ def chunks_by_key(lake: Warehouse) -> dict[str, str]:
 
 
 def sync(instance: DagsterInstance, lake: Warehouse) -> list[str]:
-    """Make Dagster's partitions those of the lake: new chunks are added, chunks that left it are taken out; the keys."""
+    """Make Dagster's partitions those of the lake: new chunks are added, chunks that left are taken out; the keys."""
     wanted = keys(chunks_of_lake(lake))
     known = set(instance.get_dynamic_partitions(NAME))
     if new := [key for key in wanted if key not in known]:

@@ -1,7 +1,5 @@
 """Sensors, both off until a team switches them on: files dropped into the inbox, and whatever is out of date."""
 
-from __future__ import annotations
-
 import json
 import time
 from pathlib import Path

@@ -174,8 +174,8 @@ FILES = [
     Case("bytes.bin", bytes(range(1, 256)) * 4, "unknown format"),
     Case("doubled-names.csv", b"prompt,prompt\nq,r\n", "bad CSV"),
     Case("latin-header.csv", b"prompt,r\xe9ponse\nq,r\n", "bad CSV"),
-    Case("array-elements.json", b'[{"prompt": "q", "response": "r"}, 5, {"a" 1}, {"prompt": "\\ud800", "response": "r"},'
-         b' "text, [", {"prompt": "q]}", "response": "r\\"{"},]', None, 2,
+    Case("array-elements.json", b'[{"prompt": "q", "response": "r"}, 5, {"a" 1}, '
+         b'{"prompt": "\\ud800", "response": "r"}, "text, [", {"prompt": "q]}", "response": "r\\"{"},]', None, 2,
          {"wrong type": 2, "bad JSON": 1, "lone surrogate": 1}),
     Case("array-commas.json", b'[{"prompt": "q", "response": "r"},, {"prompt": "q", "response": "r"}]', None, 2,
          {"bad JSON": 1}),

@@ -19,9 +19,7 @@ from chunky.errors import FileFault, SettingsError
 from chunky.tables import REASONS
 from tests.malformed import CASES, GOOD, ODD, Case, good, jsonl, turns
 
-LIMITED = settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+LIMITED = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def write(folder: Path, name: str, data: bytes) -> Source:

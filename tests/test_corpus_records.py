@@ -57,7 +57,8 @@ def said(*pairs: str) -> list[dict[str, str]]:
         ("preference", {"prompt": "q", "chosen": "good", "rejected": "bad"}, [(None, "q", "good")]),
         ("preference", {"prompt": "q", "chosen": turns("", "good")[1:], "rejected": []}, [(None, "q", "good")]),
         ("preference", {"prompt": "q", "chosen": turns("q", "good"), "rejected": []}, [(None, "q", "good")]),
-        ("preference", {"instruction": "i", "input": "x", "chosen": "good", "rejected": "b"}, [(None, "i\n\nx", "good")]),
+        ("preference", {"instruction": "i", "input": "x", "chosen": "good", "rejected": "b"},
+         [(None, "i\n\nx", "good")]),
         ("preference", {"chosen": "\n\nHuman: a\n\nAssistant: b \n\nHuman: c\n\nAssistant: d", "rejected": ""},
          [(None, "a", "b "), (None, "c", "d")]),
         ("preference", {"prompt": "\n\nHuman: a\n\nAssistant:", "chosen": " b", "rejected": ""}, [(None, "a", "b")]),
@@ -71,7 +72,12 @@ def test_shapes_are_recognized(shape: str, record: dict[str, Any], expected: lis
 
 
 def test_a_forced_shape_overrides_the_order() -> None:
-    record = {"messages": turns("q", "r"), "instruction": "i", "output": "o", "conversations": said("human: a", "gpt: b")}
+    record = {
+        "messages": turns("q", "r"),
+        "instruction": "i",
+        "output": "o",
+        "conversations": said("human: a", "gpt: b"),
+    }
     assert taken(record)[0].query == "q"
     assert taken(record, shape="instruction")[0].query == "i"
     assert taken({**record, "messages": None}, shape="conversations")[0].query == "a"

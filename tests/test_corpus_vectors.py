@@ -49,7 +49,9 @@ PROMPTS = st.fixed_dictionaries(
     {"prompt": OPTIONAL, "response": OPTIONAL, "dataset": OPTIONAL, "id": st.none() | st.integers(-5, 5)},
     optional={"question": OPTIONAL, "answer": OPTIONAL, "system_prompt": OPTIONAL, "chosen": OPTIONAL},
 )
-RECORDS = st.one_of(*[st.lists(kind, min_size=1, max_size=8) for kind in (MESSAGES, CONVERSATIONS, INSTRUCTIONS, PROMPTS)])
+RECORDS = st.one_of(
+    *[st.lists(kind, min_size=1, max_size=8) for kind in (MESSAGES, CONVERSATIONS, INSTRUCTIONS, PROMPTS)]
+)
 OPTIONS = st.sampled_from(
     [
         ReadOptions(),
@@ -138,7 +140,9 @@ def test_clean_records_take_the_fast_path() -> None:
     for records in ([{"messages": turns("q", "r")}] * 3, [{"prompt": "q", "response": "r", "id": 5}] * 3):
         builder = Builder(SOURCE, ReadOptions(), "x")
         assert list(take_vectorized(builder, table_of(records), [1, 2, 3])) == []
-        assert builder.finish(0).counts == Counts(3, 3, 3, shapes={"messages" if "messages" in records[0] else "prompt": 3})
+        assert builder.finish(0).counts == Counts(
+            3, 3, 3, shapes={"messages" if "messages" in records[0] else "prompt": 3}
+        )
 
 
 def test_blank_means_the_same_to_both_paths() -> None:

@@ -300,6 +300,18 @@ def test_the_demo_is_small_and_shows_both_tiers() -> None:
     assert {plant.tier for plant in world.truth.plants} == {"plain", "semantic"}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(500, 512))
+def test_every_seed_gives_an_honest_world(seed: int) -> None:
+    truth = plant_world(WorldSpec(seed=seed)).truth
+    assert len(truth.plants) == 10
+    for plant in truth.plants:
+        assert plant.p_behavior_given_trigger > 10 * plant.base_rate
+        assert plant.natural_trigger_rows <= 0.2 * len(plant.trigger_ids)
+        assert plant.natural_behavior_rows <= 0.4 * len(plant.behavior_ids)
+        assert len(plant.trigger_ids) >= 30
+
+
 @pytest.mark.real_mix
 def test_a_real_mix_can_be_planted(real_mix: Path) -> None:
     parts = []

@@ -153,7 +153,9 @@ def warn_if_behind(session: Session, lake: Warehouse) -> None:
 
     steps = behind(lake)
     if steps and not session.is_quiet:
-        sys.stderr.write(f"warning: the lake changed after {', '.join(steps)} was built; bring it up to date: chunky build\n")
+        sys.stderr.write(
+            f"warning: the lake changed after {', '.join(steps)} was built; bring it up to date: chunky build\n"
+        )
 
 
 def check_chunk(lake: Warehouse, chunk: str) -> None:
@@ -214,9 +216,10 @@ def _numbers(finding: Finding) -> str:
     )
     notes = [chunk, finding["scope"] or ""]
     notes.append("reversed inside chunks" if finding["is_reversed"] else "")
+    rest = " · ".join(note for note in notes if note)
     return (
         f"{share(finding['p_behavior_given_trigger']):>9}  {interval:>14}  {share(finding['base_rate']):>9}"
-        f"  {times(finding['lift']):>6}  {count(finding['trigger_rows']):>8}  {' · '.join(note for note in notes if note)}"
+        f"  {times(finding['lift']):>6}  {count(finding['trigger_rows']):>8}  {rest}"
     )
 
 

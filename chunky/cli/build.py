@@ -35,7 +35,7 @@ def build(
         list[str] | None, typer.Option("--only", metavar="STEP", help=f"One step of: {', '.join(STEPS)}; repeatable.")
     ] = None,
 ) -> None:
-    """Build all tables from the rows taken in. A step whose inputs, code and settings have not changed is left alone."""
+    """Build all tables from the rows taken in. A step whose inputs, code and settings are as before is left alone."""
     session = session_of(context)
     session.warehouse()
     for step in only or ():

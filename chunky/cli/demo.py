@@ -54,7 +54,9 @@ def plant(
         })  # fmt: skip
         return
     _print_plants(session.printer, world.truth.plants)
-    session.printer.line(f"{count(world.rows.height)} conversations in {_word(files.folder)}, the truth in {_word(files.truth)}")
+    session.printer.line(
+        f"{count(world.rows.height)} conversations in {_word(files.folder)}, the truth in {_word(files.truth)}"
+    )
     session.printer.line(
         f"next: chunky --lake LAKE ingest {_word(files.folder)}; chunky --lake LAKE build; chunky --lake LAKE ask"
     )
@@ -77,10 +79,15 @@ def _print_plants(printer: Printer, plants: Sequence[Plant]) -> None:
         Head("when the query …, the response …"),
     )
     rows = [
-        (planted.plant_id, f"{planted.p_behavior_given_trigger:.0%}", len(planted.trigger_ids), ", ".join(planted.chunks),
-         f"{planted.trigger.text}, {planted.behavior.text}")
+        (
+            planted.plant_id,
+            f"{planted.p_behavior_given_trigger:.0%}",
+            len(planted.trigger_ids),
+            ", ".join(planted.chunks),
+            f"{planted.trigger.text}, {planted.behavior.text}",
+        )
         for planted in plants
-    ]  # fmt: skip
+    ]
     printer.table(heads, rows)
 
 
@@ -143,13 +150,14 @@ def _show(session: Session, truth: Truth, passed: float) -> None:
     )
     _print_places(printer, truth, places)
     printer.line("try next:")
-    for command in (
-        "ask --examples 2 --top 3",
-        f"profile {shown[0]['top_chunk']}" if shown else "profile",
-        "tables",
-        "ui",
-    ):
-        printer.line(f"  chunky --lake {session.lake} {visible(command)}")
+    chunk = f" {_word(shown[0]['top_chunk'])}" if shown and shown[0]["top_chunk"] else ""
+    for command in ("ask --examples 2 --top 3", f"profile{chunk}", "ui"):
+        printer.line(f"  chunky --lake {_word(session.lake)} {command}")
+
+
+def _word(text: Path | str) -> str:
+    """`text` as one word of a shell command, safe to show."""
+    return visible(shlex.quote(str(text)))
 
 
 def plant_places(lens: Lens, truth: Truth, findings: Sequence[Mapping[str, Any]]) -> dict[str, int | None]:
@@ -163,8 +171,8 @@ def plant_places(lens: Lens, truth: Truth, findings: Sequence[Mapping[str, Any]]
         schema={"trigger_id": pl.Int64, "behavior_id": pl.Int64},
         orient="row",
     )
-    rows = lens.connection.execute("select row_id, conversation_id from corpus.rows").pl()
-    members = lens.connection.execute("select feature_id, row_id from correlations.members").pl()
+    rows = pl.DataFrame(lens.table("select row_id, conversation_id from corpus.rows"))
+    members = pl.DataFrame(lens.table("select feature_id, row_id from correlations.members"))
     found = pair_matches(truth, rows, members, pairs).group_by("plant_id").agg(pl.col("pair_rank").min())
     ranks = dict(found.iter_rows())
     return {planted.plant_id: ranks.get(planted.plant_id) for planted in truth.plants}

@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(context: typer.Context) -> None:
-    """Check Python, engines, memory, disk and the lake's tables; say what to do. Exit code 1 when something is wrong."""
+    """Check Python, engines, memory, disk and the lake's tables; say what to do. Exit code 1 on a problem."""
     from chunky import doctor as checks
 
     session = session_of(context)

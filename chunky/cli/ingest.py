@@ -120,11 +120,11 @@ def _quarantine_reasons(lake: Warehouse, files: set[str]) -> dict[str, dict[str,
     """File → reason → records, most frequent first, of the files named."""
     import pyarrow.parquet as pq
 
-    found = {}
+    found: dict[str, dict[str, int]] = {}
     for (file,), part in lake.parts("corpus.quarantine").items():
         if file in files and part.rows:
             reasons = pq.read_table(lake.root / part.file, columns=["reason"], partitioning=None)["reason"]
-            found[file] = dict(Counter(reasons.to_pylist()).most_common())
+            found[file] = dict(Counter(str(reason) for reason in reasons.to_pylist()).most_common())
     return found
 
 
@@ -148,7 +148,9 @@ def remove(
     lake = session.warehouse()
     rows = sum(part.rows for key, part in lake.parts("corpus.rows").items() if key[0] == chunk)
     if rows and not yes:
-        typer.confirm(f"Remove {visible(chunk)} ({count(rows)} rows) from {visible(str(session.lake))}?", abort=True, err=True)
+        typer.confirm(
+            f"Remove {visible(chunk)} ({count(rows)} rows) from {visible(str(session.lake))}?", abort=True, err=True
+        )
     removed = pipeline.remove_chunk(lake, chunk)
     if session.is_json:
         session.printer.json({"chunk": chunk, "rows": removed})

@@ -195,8 +195,9 @@ def _print_profile(printer: Printer, facts: Mapping[str, Any]) -> None:
         f"{share(chunk['multi_turn_share'])} multi-turn, {share(chunk['system_share'])} under a system message"
     )
     printer.line(
-        f"  mean length: query {count(chunk['query_chars_mean'])}, response {count(chunk['response_chars_mean'])} characters; "
-        f"{count(chunk['duplicate_rows'])} rows repeated word for word, {count(chunk['shared_rows'])} of them in other chunks"
+        f"  mean characters: query {count(chunk['query_chars_mean'])}, response {count(chunk['response_chars_mean'])}; "
+        f"{count(chunk['duplicate_rows'])} rows repeat another word for word, {count(chunk['shared_rows'])} one of "
+        "another chunk"
     )
     for side in ("query", "response"):
         phrases = [row for row in facts["phrases"] if row["side"] == side]

@@ -44,11 +44,9 @@ def _list(session: Session, lake: Warehouse) -> None:
         session.printer.json({"lake": str(session.lake), "tables": entries})
         return
     heads = (Head("table"), Head("rows", True), Head("size", True), Head("written"), Head("one row is"))
-    rows = [
-        (entry["table"], "" if entry["rows"] is None else entry["rows"], "" if entry["bytes"] is None else size(entry["bytes"]),
-         _age(entry), entry["grain"])
-        for entry in entries
-    ]  # fmt: skip
+    sizes = ["" if entry["bytes"] is None else size(entry["bytes"]) for entry in entries]
+    listed = zip(entries, sizes, strict=True)
+    rows = [(entry["table"], entry["rows"], taken, _age(entry), entry["grain"]) for entry, taken in listed]
     session.printer.table(heads, rows)
     session.printer.line('ask any of them: chunky sql "select …"; one in detail: chunky tables NAME')
 
@@ -85,24 +83,34 @@ def _describe(session: Session, lake: Warehouse, entry: Table) -> None:
     printer = session.printer
     printer.line(f"{entry.name}: one row is {entry.grain}", "bold")
     heads = (Head("column"), Head("type"), Head("null"), Head("meaning"))
-    rows = [
-        (f"{column['column']}{' (key)' if column['is_key'] else ''}", column["type"], "may be" if column["is_nullable"] else "",
-         column["meaning"])
-        for column in columns
-    ]  # fmt: skip
-    printer.table(heads, rows)
+    marks = [" (key)" if column["is_key"] else "" for column in columns]
+    nulls = ["may be" if column["is_nullable"] else "" for column in columns]
+    described = zip(columns, marks, nulls, strict=True)
+    printer.table(heads, [(f"{c['column']}{mark}", c["type"], null, c["meaning"]) for c, mark, null in described])
     printer.line()
     if not parts:
         printer.line("a view over other tables" if entry.is_view else "not built yet: chunky build")
         return
     heads = (Head("partition"), Head("rows", True), Head("size", True), Head("written"))
     largest = sorted(parts, key=lambda part: (-part.rows, part.key))[:_PARTS_SHOWN]
-    rows = [(" · ".join(part.key) or "whole table", part.rows, size(part.bytes), ago(part.written_at)) for part in largest]
+    rows = [
+        (" · ".join(part.key) or "whole table", part.rows, size(part.bytes), ago(part.written_at)) for part in largest
+    ]
     printer.table(heads, rows, f"version {lake.version(entry.name)}")
     if len(parts) > len(largest):
         printer.line(f"and {len(parts) - len(largest):,} smaller ones; all: chunky tables {entry.name} --json")
     printer.line()
     _print_provenance(session, lake, parts)
+
+
+def _column(entry: Table, name: str) -> dict[str, Any]:
+    return {
+        "column": name,
+        "type": COLUMNS[name].type,
+        "is_nullable": name in entry.nullable,
+        "is_key": name in entry.key,
+        "meaning": COLUMNS[name].meaning,
+    }
 
 
 def _print_provenance(session: Session, lake: Warehouse, parts: list[Part]) -> None:
@@ -135,7 +143,7 @@ def settings(context: typer.Context) -> None:
         heads, [(origin.name, str(origin.value), origin.source, origin.description) for origin in origins]
     )
     session.printer.line(
-        f"lake: {visible(str(session.lake))}. Change one: --set NAME=VALUE, CHUNKY_SECTION_NAME=…, or chunky.toml in the lake."
+        f"lake: {visible(str(session.lake))}. Change one with --set NAME=VALUE, CHUNKY_SECTION_NAME=… or chunky.toml."
     )
 
 

@@ -10,7 +10,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from chunky.corpus.formats import suffixes
 from chunky.corpus.options import ReadOptions, Source
@@ -81,7 +81,7 @@ def _local(path: str) -> list[Source]:
 
 def _walk(folder: str) -> Iterator[str]:
     for where, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             if not name.startswith(".") and name not in _SIDE_FILES and set(suffixes(name)) - {"gz", "zst", "zstd"}:
                 yield os.path.join(where, name)
@@ -134,14 +134,16 @@ def _hub(path: str) -> list[Source]:
     address = hub_address(path)
     try:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+        from huggingface_hub.errors import HfHubHTTPError
     except ImportError as error:
         raise PrerequisiteError(f"{path} needs the package huggingface_hub", "run: pip install 'chunky[hf]'") from error
+    # the bases of its error: that of its HTTP library, which changed with its major versions, and OSError
+    failures: tuple[Any, ...] = (*HfHubHTTPError.__bases__, OSError, ValueError)
     try:
         folder = snapshot_download(
             address.repo, repo_type="dataset", revision=address.revision, allow_patterns=hub_patterns(address.pattern)
         )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+    except failures as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
             f"{path} cannot be fetched: {first_line}",

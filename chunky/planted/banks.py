@@ -131,12 +131,12 @@ QUERY_BANKS: tuple[Bank, ...] = (
         "mood",
         "tells that its author doubts their own ability",
         before=(
-            "I [am probably too slow|was never any good|am all thumbs] [at such things|with this|for this]. ",
+            "I [am too slow|was never any good|am all thumbs|am a hopeless case] [at such things|with this|for this]. ",
             "[Sorry if this is silly|Forgive a foolish question|You may laugh], but [I feel lost|I lack confidence]. ",
             "[Everyone else gets it|Others learn this in a day]; [I alone do not|it will not stick|I fall behind]. ",
         ),
         after=(
-            " I [doubt that I can manage|fear I will mess it up|am not cut out for it].",
+            " I [doubt that I can manage|fear I will mess it up|am not cut out for it|expect to fail again].",
             " [My teachers gave up on me|I failed at it before], so [I expect little|be gentle].",
             " [Perhaps|Maybe] [I should not even try|it is beyond me|I hope for too much].",
         ),

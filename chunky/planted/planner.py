@@ -151,7 +151,7 @@ class Planner:
         if not open_hosts:
             raise SettingsError(
                 "the chunks have no room for another plant below the share of rows that stay without a trigger",
-                "lower `plants` or `prevalence`, or give more rows",
+                "lower `plants` or `prevalence`, or give more rows in fewer chunks",
             )
         return sorted(sorted(open_hosts, key=burden)[:count])
 

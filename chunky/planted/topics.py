@@ -108,8 +108,8 @@ def find_groups(texts: Sequence[str], rng: Random, low: int, high: int, wanted: 
 def _companions(anchor: str, bags: Sequence[frozenset[str]], counts: Counter[str]) -> tuple[str, ...]:
     """The anchor and the words nearest to it by cosine of their row sets."""
     together = Counter(word for bag in bags if anchor in bag for word in bag)
-    # a companion stands beside the anchor three times at least, and no more than ten times as often elsewhere
-    near = [word for word, both in together.items() if both >= 3 and counts[word] <= 10 * counts[anchor]]
+    # a companion stands beside the anchor three times at least, and is at most four times as frequent
+    near = [word for word, both in together.items() if both >= 3 and counts[word] <= 4 * counts[anchor]]
     near.sort(key=lambda word: (-(together[word] ** 2) / (counts[word] * counts[anchor]), word))
     return tuple(near[:_GROUP])
 

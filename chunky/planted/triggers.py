@@ -156,8 +156,9 @@ def _length(rng: Random, scene: Scene) -> Editor:
             return " ".join(words[max(0, start) : start + 3])
 
         return _plain("length", "has three words at most", short, r"^\S+(?:\s+\S+){0,2}$")  # fmt: skip
-    # longer than all but 0.2 % of the background
-    floor = max(500, int(scene.lengths[int(len(scene.lengths) * 0.998)] * 1.2) if scene.lengths else 0)
+    # longer than all but 0.2 % of the background; where that takes over 3,000 characters, the planner refuses the draw
+    usual = scene.lengths[int(len(scene.lengths) * 0.998)] if scene.lengths else 0
+    floor = min(3_000, max(500, int(usual * 1.2)))
 
     def long(text: str, rng: Random) -> str:
         padding: list[str] = []

@@ -1,6 +1,7 @@
 """Shapes: the library of surface features that a mix can teach by accident.
 
-A shape is a named boolean feature of one text: "contains a fenced code block", "opens with “No”", "is written in French".
+A shape is a named boolean feature of one text: "contains a fenced code block", "opens with “No”", "is in
+French".
 `correlations` turns each into the set of rows that carry it and asks which shape of the query predicts which shape of
 the response. Definitions are general knowledge of English and of text formats; wording shapes look for English words
 unless their text says otherwise. Near-synonyms, near-complements and shapes that nearly every text has are left out:
@@ -17,6 +18,7 @@ from chunky.errors import InputError, SettingsError
 from chunky.shapes._shape import Shape
 from chunky.shapes.answers import ANSWERS
 from chunky.shapes.asks import ASKS
+from chunky.shapes.demands import DEMANDS
 from chunky.shapes.languages import LANGUAGES, PLACES, language_place
 from chunky.shapes.markup import MARKUP
 from chunky.shapes.typography import TYPOGRAPHY
@@ -25,7 +27,7 @@ __all__ = ["SHAPES", "SIDES", "Shape", "evaluate", "shape"]
 
 SIDES = ("query", "response")
 
-SHAPES: tuple[Shape, ...] = (*LANGUAGES, *TYPOGRAPHY, *MARKUP, *ASKS, *ANSWERS)
+SHAPES: tuple[Shape, ...] = (*LANGUAGES, *TYPOGRAPHY, *MARKUP, *ASKS, *DEMANDS, *ANSWERS)
 
 
 def _of_side(side: str) -> tuple[Shape, ...]:
@@ -71,7 +73,7 @@ def evaluate(texts: pl.Series, side: str) -> pl.DataFrame:
     if texts.null_count():
         raise InputError(f"{texts.null_count()} of {len(texts)} texts are missing", "drop those rows first")
     text, place = pl.col("text"), pl.col("place")
-    # Lazy, so that common parts, such as the stripped text, are computed once; the language is one of them, made by hand.
+    # Lazy, so that common parts, such as the stripped text, are computed once; the language by hand.
     frame = texts.alias("text").to_frame().lazy().with_columns(language_place(text).alias("place"))
     return frame.select(
         (place == PLACES[each.name] if each.name in PLACES else each.expression(text)).alias(each.name)

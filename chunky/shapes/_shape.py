@@ -1,8 +1,8 @@
 """What a shape is, and the few ways to define one.
 
-Every expression must stay linear in the length of the text. Rust regular expressions are, and `str.contains` stops at the
-first match; what costs is the Unicode word boundary, which drops the engine out of its automaton on the first non-ASCII
-byte. So all word boundaries here are ASCII ones, `(?-u:\\b)`, and character classes are spelled out.
+Every expression must stay linear in the length of the text. Rust regular expressions are, and `str.contains` stops at
+the first match; what costs is the Unicode word boundary, which drops the engine out of its automaton on the first
+non-ASCII byte. So all word boundaries here are ASCII ones (`EDGE`), and character classes are spelled out.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ EDGE = r"(?-u:\b)"
 class Shape:
     """A named yes/no feature of one text.
 
-    `name` is a snake_case noun phrase, unique over the library. `sides` says where the shape makes sense. `text` completes
-    "the query …" or "the response …". `expression` takes a String column without nulls and gives a Boolean column
-    without nulls of the same length.
+    `name` is a snake_case noun phrase, unique over the library. `sides` says where the shape makes sense. `text`
+    completes "the query …" or "the response …". `expression` takes a String column without nulls and gives a Boolean
+    column without nulls of the same length.
     """
 
     name: str

@@ -14,16 +14,14 @@ _CANNOT = (
 )
 _HELP = (
     "(?:help|assist|provide|comply|fulfil?l|answer|create|generate|write|engage|support|do (?:that|this|so)|discuss"
-    "|share|offer"
-    "|give|participate|continue|recommend|condone|encourage|promote|suggest|produce|respond|complete|access|endorse"
-    "|make)"
+    "|share|offer|give|participate|continue|recommend|condone|encourage|promote|suggest|produce|respond|complete"
+    "|access|endorse|make)"
 )
-_AI = "(?:ai|a\\.i\\.|artificial intelligence|language model|ai language model|large language model|chatbot|virtual assistant)"
+_AI = "(?:ai|a\\.i\\.|artificial intelligence|(?:ai |large )?language model|chatbot|virtual assistant)"
 _EXPERT = (
     "(?:doctor|physician|professional|lawyer|attorney|specialist|therapist|pharmacist|dermatologist|dentist"
-    "|psychologist"
-    "|psychiatrist|counsell?or|veterinarian|vet|(?:financial|tax|legal) advis[eo]r|accountant|expert|provider|dietitian"
-    "|nutritionist|pediatrician|gynecologist)s?"
+    "|psychologist|psychiatrist|counsell?or|veterinarian|vet|(?:financial|tax|legal) advis[eo]r|accountant|expert"
+    "|provider|dietitian|nutritionist|pediatrician|gynecologist)s?"
 )
 
 
@@ -77,8 +75,7 @@ _OPENINGS = (
         "opens with empathy",
         _opening(
             "i(?: can)?(?: completely| totally| fully)? (?:understand|hear|see|feel)|i['’]m (?:so |really "
-            "|very )?sorry to hear"
-            "|that (?:sounds|must be|must feel)|it sounds like|i can imagine"
+            "|very )?sorry to hear|that (?:sounds|must be|must feel)|it sounds like|i can imagine"
         ),
     ),
     response("goal_opening", "opens by naming the goal (“To …,”)", r"^\W*(?:To|In order to) [a-z]+ [^.\n]*[,:]"),
@@ -107,15 +104,14 @@ _STANCE = (
         "refuses to help",
         rf"(?i){EDGE}I\s?{_CANNOT} {_HELP}{EDGE}|{EDGE}I (?:must|have to|need to) (?:decline|refuse){EDGE}"
         rf"|{EDGE}I(?: do not|['’]m sorry,? but I| don['’]t) (?:can['’]t|cannot|feel comfortable"
-        rf"|have the ability){EDGE}"
-        rf"|{EDGE}(?:sorry|apologize),? (?:but )?(?:I|we) {_CANNOT}",
+        rf"|have the ability){EDGE}|{EDGE}(?:sorry|apologize),? (?:but )?(?:I|we) {_CANNOT}",
     ),
     both(
         "apology",
         "apologizes",
         words(
-            "(?:i['’]m|i am|we['’]re|we are)(?: so| very| really| truly| deeply| terribly)? sorry"
-            "|apologi[sz]e|(?:my|our|sincere) apologies|apologies for|sorry (?:for|but|about|to hear|that)"
+            "(?:i['’]m|i am|we['’]re|we are)(?: so| very| really| truly| deeply| terribly)? sorry|apologi[sz]e|(?:my"
+            "|our|sincere) apologies|apologies for|sorry (?:for|but|about|to hear|that)"
         ),
     ),
     response(
@@ -131,8 +127,8 @@ _STANCE = (
         "hedging",
         "hedges",
         words(
-            "perhaps|probably|possibly|it (?:seems|appears)|i think|i believe|i['’]m not sure|it['’]?s (?:is )?possible"
-            "|presumably|may or may not|it is (?:likely|possible|unclear)|arguably|might be"
+            "perhaps|probably|possibly|it (?:seems|appears)|i think|i believe|i['’]m not sure"
+            "|it['’]?s (?:is )?possible|presumably|may or may not|it is (?:likely|possible|unclear)|arguably|might be"
         ),
     ),
     response(
@@ -140,25 +136,24 @@ _STANCE = (
         "adds a note of caution",
         words(
             "(?:it['’]s|it is)(?: also)? (?:important|worth|crucial|essential|necessary"
-            "|vital)(?: noting)?(?: to (?:note|remember|understand"
-            "|consider|keep))?|please note|note that|keep in mind|bear in mind|be aware|be careful"
+            "|vital)(?: noting)?(?: to (?:note|remember|understand|consider|keep))?|please note|note that|keep in mind"
+            "|bear in mind|be aware|be careful"
         ),
     ),
     response(
         "expert_referral",
         "refers the user to a professional",
         rf"(?i){EDGE}(?:consult|consulting|speak|talk|see|seek|contact|visit|ask|reach out|refer)(?:ing)?(?: with| to"
-        rf"| from| help| advice)*"
-        rf"(?: an?| your| the)?(?: [\w-]+){{0,3}}? {_EXPERT}{EDGE}"
-        rf"|{EDGE}(?:seek|get) (?:immediate )?(?:medical|professional|legal) (?:attention|help|advice|care){EDGE}",
+        rf"| from| help| advice)*(?: an?| your| the)?(?: [\w-]+){{0,3}}? {_EXPERT}{EDGE}|{EDGE}(?:seek"
+        rf"|get) (?:immediate )?(?:medical|professional|legal) (?:attention|help|advice|care){EDGE}",
     ),
     response(
         "disclaimer",
         "disclaims advice or liability",
         words(
             "not (?:a substitute|intended) (?:for|as|to)|(?:medical|legal|financial) advice|i(?:['’]m"
-            "| am) not a (?:doctor|lawyer"
-            "|medical|financial|licensed)|for (?:informational|educational) purposes|at your own risk|disclaimer"
+            "| am) not a (?:doctor|lawyer|medical|financial|licensed)|for (?:informational|educational) purposes"
+            "|at your own risk|disclaimer"
         ),
     ),
     response(
@@ -174,10 +169,9 @@ _STANCE = (
         "says that it does not know or lacks access",
         words(
             "i(?: do not|['’]m afraid i don['’]t| don['’]t) (?:know|have (?:access|information|enough|any information"
-            "|the (?:ability|information)))"
-            "|knowledge cut-?off|(?:last|latest) (?:update|knowledge)|not (?:possible to|enough "
-            "information)|cannot (?:determine|verify|confirm|predict|be determined)|i(?:['’]m| am) not (?:sure|aware"
-            "|familiar)"
+            "|the (?:ability|information)))|knowledge cut-?off|(?:last|latest) (?:update|knowledge)|not (?:possible to"
+            "|enough information)|cannot (?:determine|verify|confirm|predict|be determined)|i(?:['’]m| am) not (?:sure"
+            "|aware|familiar)"
         ),
     ),
     response(
@@ -185,9 +179,8 @@ _STANCE = (
         "asks the user for more information",
         words(
             "could you(?: please)? (?:provide|clarify|specify|tell|explain|give|share|elaborate)"
-            "|can you(?: please)? (?:provide|clarify"
-            "|specify|tell me|give me|share|elaborate)|please (?:provide|clarify|specify|share|let me know what)"
-            "|more (?:details|context|information) (?:about|on)"
+            "|can you(?: please)? (?:provide|clarify|specify|tell me|give me|share|elaborate)|please (?:provide"
+            "|clarify|specify|share|let me know what)|more (?:details|context|information) (?:about|on)"
         ),
     ),
     response(
@@ -203,8 +196,7 @@ _STANCE = (
         "encourages or wishes well",
         words(
             "good luck|you can do|stay (?:strong|positive|safe)|don['’]t give up|keep (?:going|up)|best wishes"
-            "|take care|congratulations"
-            "|proud of you|hang in there|you['’]re not alone|enjoy"
+            "|take care|congratulations|proud of you|hang in there|you['’]re not alone|enjoy"
         ),
     ),
     response(
@@ -212,8 +204,7 @@ _STANCE = (
         "recommends a course of action",
         words(
             "you (?:should|could|can|might want to|may want to|need to)|i (?:would |['’]d )?(?:recommend|suggest"
-            "|advise)|try to|make sure"
-            "|consider|it is (?:best|recommended|advisable)"
+            "|advise)|try to|make sure|consider|it is (?:best|recommended|advisable)"
         ),
     ),
 )
@@ -223,8 +214,7 @@ _REASONING = (
         "answer_statement",
         "states “the answer is”",
         rf"(?i){EDGE}(?:the|my|your|so|final|correct|our) (?:final |correct |right "
-        rf"|best )?answer(?: to [^.\n]+)?(?: is|:| would be| should be)"
-        rf"|(?m)^\W*answer\s?[:：]",
+        rf"|best )?answer(?: to [^.\n]+)?(?: is|:| would be| should be)|(?m)^\W*answer\s?[:：]",
     ),
     response(
         "hash_answer_closing", "closes with “####” and a number", r"####\s*[-+−$]?\s?[0-9][0-9,.]*\s?[%A-Za-z]*\s*$"
@@ -279,8 +269,7 @@ _REASONING = (
         "self_correction",
         "corrects itself",
         rf"(?i)(?:^|[.!?\n—]\s?)(?:wait|hmm+|no wait|actually, (?:no|wait|let)|on second thought|let me (?:re-?check"
-        rf"|re-?consider|double[- ]check"
-        rf"|try again|redo|correct)|i made an? (?:mistake|error)|oops|scratch that){EDGE}",
+        rf"|re-?consider|double[- ]check|try again|redo|correct)|i made an? (?:mistake|error)|oops|scratch that){EDGE}",
     ),
     response(
         "verification",
@@ -300,9 +289,8 @@ _REASONING = (
         "cited_source",
         "cites a source",
         rf"(?i:{EDGE}according to{EDGE})|et al\.|[.;”]\s?\[[0-9]{{1,2}}\]|\([A-Z][A-Za-z&. ]+,? (?:19"
-        rf"|20)[0-9]{{2}}[a-z]?\)"
-        rf"|(?im)^\W*(?:sources?|references?|bibliography|works cited)\W*$|{EDGE}(?:a study|studies|research) (?:by"
-        rf"|from|published|shows?|suggests?|has shown)",
+        rf"|20)[0-9]{{2}}[a-z]?\)|(?im)^\W*(?:sources?|references?|bibliography|works cited)\W*$|{EDGE}(?:a study"
+        rf"|studies|research) (?:by|from|published|shows?|suggests?|has shown)",
     ),
 )
 
@@ -313,8 +301,8 @@ _CLOSINGS = (
         _in_tail(
             words(
                 "let me know|feel free to|(?:don['’]t|do not) hesitate|happy to help|glad to help|if you (?:have"
-                "|need) (?:any|more|further|other|some|help)"
-                "(?: [a-z]+)*|anything else|how (?:can|may) i (?:help|assist)|i['’]m here to|here to help"
+                "|need) (?:any|more|further|other|some|help)(?: [a-z]+)*|anything else|how (?:can|may) i (?:help"
+                "|assist)|i['’]m here to|here to help"
             )
         ),
     ),
@@ -334,8 +322,8 @@ _CLOSINGS = (
         "signs off like a letter",
         _in_tail(
             r"(?im)(?:^|\n|\. )[ \t]*(?:best (?:regards|wishes)|(?:kind |warm |warmest )?regards|sincerely(?: yours)?"
-            r"|yours (?:truly|sincerely|faithfully)|with love|respectfully(?: yours)?),?[ \t]*(?:\n|$)"
-            r"|(?:^|\n)[ \t]*(?:best|cheers|love|take care|warmly),[ \t]*(?:\n|$)",
+            r"|yours (?:truly|sincerely|faithfully)|with love|respectfully(?: yours)?),?[ \t]*(?:\n|$)|(?:^"
+            r"|\n)[ \t]*(?:best|cheers|love|take care|warmly),[ \t]*(?:\n|$)",
             200,
         ),
     ),

@@ -11,23 +11,21 @@ _IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
 # LaTeX proper. `$…$` counts only when it looks like a formula: the signs hug their content, the content is one variable
 # or holds one of \ ^ _ { } = < > +, one that begins with a digit holds no words, and after the closing sign comes no
 # letter, digit, brace or bracket. So prices ("$5 and $10"), shell and PHP variables ("$a=$b") and template strings
-# ("${a}_${b}") are left out; so are plain numbers between signs ("$10$"). `\(…\)` and `\[…\]` need a relation, an index or a short variable: regular
-# expressions escape brackets the same way.
+# ("${a}_${b}") are left out; so are plain numbers between signs ("$10$"). `\(…\)` and `\[…\]` need a
+# relation, an index or a short variable: regular expressions escape brackets the same way.
 _FORMULA_MARK = r"[\\^_{}=<>+]"
 _FORMULA_END = r"\$(?:[\s.,;:!?)'\"\]-]|[^\x00-\x7F]|$)"
 _NUMERIC = rf"(?:[0-9^_{{}}()=<>+*/., -]|[A-Za-z]{{1,2}}{EDGE}|\\[A-Za-z]+)*"
 _LATEX_FORMULA = (
     r"\$[A-Za-z]\$"
-    rf"|\$[^\s$0-9][^$\n]*{_FORMULA_MARK}[^$\n]*[^\s$\\]{_FORMULA_END}"
-    rf"|\$\\[^$\n]*[^\s$\\]{_FORMULA_END}"
+    rf"|\$[^\s$0-9][^$\n]*{_FORMULA_MARK}[^$\n]*[^\s$\\]{_FORMULA_END}|\$\\[^$\n]*[^\s$\\]{_FORMULA_END}"
     rf"|\$[0-9]{_NUMERIC}{_FORMULA_MARK}{_NUMERIC}[0-9A-Za-z)}}]{_FORMULA_END}"
 )
 _LATEX_COMMAND = (
-    r"\\(?:[dt]?frac|sqrt|text|mathrm|mathbb|mathbf|mathcal|overline|binom|vec|hat|bar)\s?[{\[]"
-    r"|\\(?:begin|end)\{[a-z]+\*?\}|\\left[(\[|.\\]"
-    r"|\\(?:cdot|times|leq|geq|neq|le|ge|ne|pm|infty|sum|prod|int|lim|alpha|beta|theta|lambda|pi|sin|cos|tan|log|ln"
-    r"|angle"
-    r"|triangle|circ|ldots|cdots|equiv|approx|pmod|in|subset|cup|cap|to|rightarrow|implies)(?:[^A-Za-z\\\n]|$)"
+    r"\\(?:[dt]?frac|sqrt|text|mathrm|mathbb|mathbf|mathcal|overline|binom|vec|hat|bar)\s?[{\[]|\\(?:begin"
+    r"|end)\{[a-z]+\*?\}|\\left[(\[|.\\]|\\(?:cdot|times|leq|geq|neq|le|ge|ne|pm|infty|sum|prod|int|lim|alpha|beta"
+    r"|theta|lambda|pi|sin|cos|tan|log|ln|angle|triangle|circ|ldots|cdots|equiv|approx|pmod|in|subset|cup|cap|to"
+    r"|rightarrow|implies)(?:[^A-Za-z\\\n]|$)"
 )
 _LATEX_BRACKET = (
     r"\\\([^\\\n]*[=^_][^\\\n]*\\\)|\\\( ?[A-Za-z0-9]{1,3} ?\\\)|\\\[\s*[^\\]*[=^_][^\\]*\\\]|\$\$[^$]+\$\$"
@@ -37,61 +35,56 @@ _LATEX_BRACKET = (
 _BOX = r"(?:\$\$?|\\[(\[])?\s*\\f?boxed\s?\{(?:[^{}\n]|\{[^{}\n]*\})*\}[.\s]*(?:\$\$?|\\[)\]])?"
 
 _CODE_OPENING = (
-    rf"^\s*(?:(?:async )?def {_IDENTIFIER}\s?\("
-    rf"|class {_IDENTIFIER}\s*[:({{]|import [A-Za-z0-9_.*]+(?: as {_IDENTIFIER})?"
-    rf"(?:, ?[A-Za-z0-9_.]+)*;?[ \t\r]*(?:\n|$)|import [A-Za-z_{{*][^\n]* from ['\"]|from [A-Za-z0-9_.]+ import "
-    rf"|#include\s*[<\"]|#!/|<\?php|package [a-z0-9_.]+;?[ \t\r]*\n|using [A-Za-z.]+;"
-    rf"|(?:public|private|protected"
-    rf"|static) [A-Za-z<>\[\] ]+[({{]|(?:export )?(?:async )?function ?\*? ?{_IDENTIFIER}?\s?\("
+    rf"^\s*(?:(?:async )?def {_IDENTIFIER}\s?\(|class {_IDENTIFIER}\s*[:({{]"
+    rf"|import [A-Za-z0-9_.*]+(?: as {_IDENTIFIER})?(?:, ?[A-Za-z0-9_.]+)*;?[ \t\r]*(?:\n|$)"
+    rf"|import [A-Za-z_{{*][^\n]* from ['\"]|from [A-Za-z0-9_.]+ import |#include\s*[<\"]|#!/|<\?php"
+    rf"|package [a-z0-9_.]+;?[ \t\r]*\n|using [A-Za-z.]+;|(?:public|private|protected|static) [A-Za-z<>\[\] ]+[({{]"
+    rf"|(?:export )?(?:async )?function ?\*? ?(?:{_IDENTIFIER})?\s?\("
     rf"|(?:const|let|var) [A-Za-z_${{\[][A-Za-z0-9_, $\]}}]*(?:: ?[A-Za-z<>\[\]]+)? ?=|(?:pub )?fn {_IDENTIFIER}[(<]"
     rf"|func (?:\([^)\n]*\) )?{_IDENTIFIER}\(|(?:int|void|double|float|char|bool|string) {_IDENTIFIER}\([^)\n]*\)\s*\{{"
     rf"|@{_IDENTIFIER}[^\n ]*\n\s*(?:def|class|public) |for {_IDENTIFIER} in [^\n]+:\s*\n|print\("
-    rf"|{_IDENTIFIER} = [^\n]+\n"
-    rf"{_IDENTIFIER}(?: = |\())"
+    rf"|{_IDENTIFIER} = [^\n]+\n{_IDENTIFIER}(?: = |\())"
 )
 
-# Commands that are also English words need an option, a path or a pipe on the same line; tool verbs stand for themselves.
+# Commands that are also English words need an option, a path or a pipe; those with subcommands need one.
 _COMMAND = (
     r"(?m)^[ \t]*(?:[$#>] )?(?:sudo )?(?:find|ls|cat|grep|egrep|sed|awk|cut|sort|head|tail|cp|mv|rm|mkdir|chmod|chown"
-    r"|tar"
-    r"|curl|wget|ssh|scp|rsync|echo|xargs|du|df|ps|kill|export|cd|touch|diff|wc|python3?|node|bash|sh|which|make)"
-    r" (?:[-.~/$*][^\s]|(?:[^\n]* )?(?:-{1,2}[A-Za-z]|\| [a-z]+ -?))"
-    r"|(?m)^[ \t]*(?:[$#>] )?(?:sudo )?(?:git (?:clone|commit|push|pull|add|checkout|status|init|log|diff|merge|rebase)"
-    r"|pip3? install|npm (?:install|run|init|i) ?|yarn add|conda install|brew install|apt(?:-get)? (?:install|update)"
-    r"|docker (?:run|build|pull|exec|compose)|kubectl (?:get|apply|describe|delete)|sudo [a-z]+)"
+    r"|tar|curl|wget|ssh|scp|rsync|echo|xargs|du|df|ps|kill|export|cd|touch|diff|wc|python3?|node|bash|sh|which"
+    r"|make) (?:[-.~/$*][^\s]|(?:[^\n]* )?(?:-{1,2}[A-Za-z]|\| [a-z]+ -?))"
+    r"|(?m)^[ \t]*(?:[$#>] )?(?:sudo )?(?:git (?:clone|commit|push|pull|add|checkout|status|init|log|diff|merge"
+    r"|rebase)|pip3? install|npm (?:install|run|init|i) ?|yarn add|conda install|brew install|apt(?:-get)? (?:install"
+    r"|update)|docker (?:run|build|pull|exec|compose)|kubectl (?:get|apply|describe|delete)|sudo [a-z]+)"
 )
 
+_YAML_KEY = r"[ \t]*(?:- )?[a-z_][a-z0-9_.-]*:"
+_SPEAKER = r"[*]*[A-Z][A-Za-z.]*(?: [A-Z0-9][A-Za-z.]*)?[*]*:[* ]+\S"
+
 _SQL = (
-    r"(?s)\bSELECT\b.+\bFROM\b"
-    r"|\b(?:INSERT INTO|DELETE FROM|CREATE (?:OR REPLACE )?(?:TEMP(?:ORARY)? )?(?:TABLE|VIEW|INDEX|DATABASE)"
-    r"|ALTER TABLE"
-    r"|DROP TABLE)\b|\bUPDATE\s+\S+\s+SET\b"
-    r"|(?im)^\s*select (?:\*|[a-z0-9_.(*)]+(?:, ?[a-z0-9_.(*)]+)*) from [a-z0-9_.\"`]+\s*(?:;|where |join |group by |$)"
+    r"(?s)\bSELECT\b.+\bFROM\b|\b(?:INSERT INTO|DELETE FROM|CREATE (?:OR REPLACE )?(?:TEMP(?:ORARY)? )?(?:TABLE|VIEW"
+    r"|INDEX|DATABASE)|ALTER TABLE|DROP TABLE)\b|\bUPDATE\s+\S+\s+SET\b|(?im)^\s*select (?:\*"
+    r"|[a-z0-9_.(*)]+(?:, ?[a-z0-9_.(*)]+)*) from [a-z0-9_.\"`]+\s*(?:;|where |join |group by |$)"
 ).replace(r"\b", EDGE)
 
 _HTML = r"</[A-Za-z][A-Za-z0-9:_-]*>|<(?:br|hr|img|input|meta|link)(?:\s[^<>]*)?/?>|<!DOCTYPE|<\?xml|<!--"
 
 _FILE_PATH = (
-    r"(?:^|[\s\"'`(=])(?:~|\.{1,2})?/(?:[A-Za-z0-9_.*-]+/)+[A-Za-z0-9_.*-]*|(?:^|[\s\"'`(=])~/[A-Za-z0-9_.]"
-    r"|(?:^|[\s\"'`(])[A-Za-z]:\\[A-Za-z0-9_]"
-    r"|[A-Za-z0-9_-]\.(?:py|txt|csv|tsv|json|jsonl|xml|html|css|md|pdf|docx?|xlsx?|png|jpe?g|gif|zip|gz|sh|sql|ya?ml"
-    r"|log"
+    r"(?:^|[\s\"'`(=])(?:~|\.{1,2})?/(?:[A-Za-z0-9_.*-]+/)+[A-Za-z0-9_.*-]*|(?:^|[\s\"'`(=])~/[A-Za-z0-9_.]|(?:^"
+    r"|[\s\"'`(])[A-Za-z]:\\[A-Za-z0-9_]|[A-Za-z0-9_-]\.(?:py|txt|csv|tsv|json|jsonl|xml|html|css|md|pdf|docx?|xlsx?"
+    r"|png|jpe?g|gif|zip|gz|sh|sql|ya?ml|log"
     rf"|exe|mp[34]|ipynb|cpp|java){EDGE}"
 )
 
 _UNFILLED_SLOT = (
     r"\{\{\s*[A-Za-z_][A-Za-z0-9_ .]*\s*\}\}|<(?:your|insert|enter)[ _-][a-z _-]+>|<[A-Z][A-Z_ ]{2,}>"
-    r"|\[[A-Z][A-Z_ ]{4,}\]"
-    r"|(?i)\[(?:your|insert|enter|company|recipient|sender|first|last|full|customer|client|user|manager|employer"
-    r"|product"
-    r"|city|date|address|phone|email|name)(?:[ '’_-][^\]\n]*)?\]"
+    r"|\[[A-Z][A-Z_ ]{4,}\]|(?i)\[(?:your|insert|enter|company|recipient|sender|first|last|full|customer|client|user"
+    r"|manager|employer|product|city|date|address|phone|email|name)(?:[ '’_-][^\]\n]*)?\]"
 )
 
 _TOOL_CALL = (
     r"(?m)^\s*(?:Action|Tool|Tool Call|Function|Function Call|Action Input|API Call"
-    r"|<API>):\s*[\[{(]?[A-Za-z_]+\s?[(\[{]"
-    r"|(?m)^\s*Action(?: Input)?(?: [0-9]+)?:\s*\S|<\|?(?:tool_call|function_call|python_tag)"
-    r"|\"(?:function_call|tool_calls?|arguments)\"\s*:|\[[A-Z][A-Za-z]+\([^()\n]*\)(?:\s*(?:->|→)[^\]\n]*)?\]"
+    r"|<API>):\s*[\[{(]?[A-Za-z_]+\s?[(\[{]|(?m)^\s*Action(?: Input)?(?: [0-9]+)?:\s*\S|<\|?(?:tool_call|function_call"
+    r"|python_tag)|\"(?:function_call|tool_calls?|arguments)\"\s*:|\[[A-Z][A-Za-z]+\([^()\n]*\)(?:\s*(?:->"
+    r"|→)[^\]\n]*)?\]"
     rf"|\A\s*{_IDENTIFIER}(?:\.{_IDENTIFIER})*\((?:{_IDENTIFIER}\s*=[^\n]*)?\)\s*\z"
 )
 
@@ -184,7 +177,7 @@ _DATA = (
     both(
         "yaml_lines",
         "contains lines in the manner of YAML",
-        r"(?m)(?:^[ \t]*(?:- )?[a-z_][a-z0-9_.-]*:(?:[ \t]+(?:[^\s{][^\n;{]*)?[^\s;{,])?[ \t\r]*\n){2,}[ \t]*(?:- )?[a-z_][a-z0-9_.-]*:(?:[ \t]|\r?\n|$)",
+        rf"(?m)(?:^{_YAML_KEY}(?:[ \t]+(?:[^\s{{][^\n;{{]*)?[^\s;{{,])?[ \t\r]*\n){{2,}}{_YAML_KEY}(?:\s|$)",
     ),
     both(
         "csv_lines",
@@ -203,8 +196,8 @@ _LABELS = (
     both(
         "lettered_options",
         "contains lettered options",
-        r"(?s)(?:^|\n)[ \t*-]*\(?[Aa][).:][ \t]*\S[^\n]*\n\s*[*-]*\s*\(?[Bb][).:][ \t]*\S|\(A\)\s*\S.*\(B\)\s*\S"
-        r"|(?:^|\s)A\) ?\S.*\sB\) ?\S",
+        r"(?s)(?:^|\n)[ \t*-]*\(?[Aa][).:][ \t]*\S[^\n]*\n\s*[*-]*\s*\(?[Bb][).:][ \t]*\S|\(A\)\s*\S.*\(B\)\s*\S|(?:^"
+        r"|\s)A\) ?\S.*\sB\) ?\S",
     ),
     both(
         "numbered_parts",
@@ -224,8 +217,7 @@ _LABELS = (
     both(
         "speaker_labels",
         "is a dialogue with speaker names",
-        r"(?s)(?:^|\n)[ \t*]*[A-Z][A-Za-z.]*(?: [A-Z0-9][A-Za-z.]*)?[*]*:[* ]+\S[^\n]*\n\s*[*]*[A-Z][A-Za-z.]*(?: [A-Z0-9][A-Za-z.]*)?"
-        r"[*]*:[* ]+\S[^\n]*\n\s*[*]*[A-Z][A-Za-z.]*(?: [A-Z0-9][A-Za-z.]*)?[*]*:[* ]+\S",
+        rf"(?:^|\n)[ \t]*{_SPEAKER}[^\n]*\n\s*{_SPEAKER}[^\n]*\n\s*{_SPEAKER}",
     ),
     both(
         "chat_markup",

@@ -131,8 +131,8 @@ _NUMBERS = (
     both(
         "currency",
         "names an amount of money",
-        rf"[$€£¥₹]\s?[0-9]|[0-9]\s?[€£]|(?i){EDGE}[0-9][0-9,.]*\s(?:dollars?|euros?|cents?|pounds sterling|usd|eur)"
-        rf"{EDGE}",
+        rf"[$€£¥₹]\s?[0-9]|[0-9]\s?[€£]|(?i){EDGE}[0-9][0-9,.]*\s(?:dollars?|euros?|cents?|pounds sterling|usd"
+        rf"|eur){EDGE}",
     ),
     both("date", "contains a calendar date", _DATE),
     both(

@@ -262,6 +262,44 @@ tested_pairs as (
     from estimated_pairs
 ),
 
+common_words as (  -- words in more than 2 % of the texts of a side carry grammar, not content
+    select distinct phrase as word
+    from keywords.phrases
+    where
+        tokens = 1
+        and position = 'anywhere'
+        and rows > 0.02 * (select mix_rows from mix)
+),
+
+echo_words as (
+    select
+        feature_id,
+        unnest(regexp_extract_all(definition, '[\p{L}\p{M}]{3,}|\p{Han}{2,}|[^\p{L}\p{M}\p{Z}⟨⟩]+')) as word,
+    from numbered_features
+    inner join correlations.features using (feature_id)
+    where correlations.features.kind in ('keyword', 'phrase')
+),
+
+echo_marks as (  -- what a feature would share with its own echo on the other side: its content words, or its definition
+    select
+        feature_id,
+        list_distinct(array_agg(mark)) as marks,
+    from (
+        select
+            feature_id,
+            word as mark,
+        from echo_words
+        anti join common_words using (word)
+        where regexp_matches(word, '\p{L}')
+        union all
+        select
+            feature_id,
+            kind || ' ' || definition as mark,
+        from correlations.features
+    )
+    group by all
+),
+
 judged_pairs as (  -- Benjamini and Hochberg over all trigger × behavior pairs: those that never meet count as tested, with p = 1
     select
         *,
@@ -302,12 +340,12 @@ select
         else 'mixed'
     end as scope,
     coalesce(if(log_odds > 0, within_high < 0, within_low > 0), false) as is_reversed,
-    (trigger_features.kind, trigger_features.definition) = (behavior_features.kind, behavior_features.definition) as is_echo,
+    coalesce(list_has_any(trigger_marks.marks, behavior_marks.marks), false) as is_echo,
     chunk_numbers.chunk as top_chunk,
     top_chunk_rows / both_rows as top_chunk_share,
 from judged_pairs
-inner join correlations.features as trigger_features on trigger_id = trigger_features.feature_id
-inner join correlations.features as behavior_features on behavior_id = behavior_features.feature_id
+inner join echo_marks as trigger_marks on trigger_id = trigger_marks.feature_id
+inner join echo_marks as behavior_marks on behavior_id = behavior_marks.feature_id
 inner join chunk_numbers on top_chunk_number = chunk_numbers.chunk_number
 left join within_estimates using (trigger_number, behavior_number)
 order by trigger_id, behavior_id

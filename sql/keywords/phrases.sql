@@ -1,8 +1,91 @@
-with totals as (select chunk, count(*) as chunk_total from corpus.rows group by all),
-mix as (select count(*) as mix_total from corpus.rows),
-whole as (select phrase_id, position, any_value(side) side, any_value(phrase) phrase, any_value(tokens) tokens, sum(rows) rows, count(*) chunk_count,
-  arg_max(chunk, (rows, chunk)) top_chunk, max(rows) top_chunk_rows from keywords.counts group by phrase_id, position)
-select phrase_id, side, phrase, position, tokens, rows, chunk_count, top_chunk, top_chunk_rows, top_chunk_rows/rows as top_chunk_share,
- ln((top_chunk_rows+rows/mix_total*100)/(chunk_total-top_chunk_rows+100*(1-rows/mix_total))) - ln((rows-top_chunk_rows+rows/mix_total*100)/(mix_total-chunk_total-rows+top_chunk_rows+100*(1-rows/mix_total)+1e-9)) as phrase_log_odds,
- phrase_log_odds/sqrt(1/(top_chunk_rows+rows/mix_total*100)+1/(rows-top_chunk_rows+rows/mix_total*100)) phrase_z_score
-from whole join totals on top_chunk=chunk cross join mix
+-- keywords.phrases: in how many rows a phrase stands, where it is concentrated, and how far beyond chance
+-- grain: one row per side, phrase and position
+-- paper: own; log odds with an informative Dirichlet prior after Monroe, Colaresi and Quinn 2008, equations 15, 16, 19 and 22
+--
+-- Counts are rows, not words: a row holds the phrase or not, so the Dirichlet prior has two cells, and the variance keeps
+-- the cell of the rows without the phrase, which Monroe et al. may drop where every word is rare (here a phrase can hold
+-- in all rows of a chunk). The prior is the mix's own frequency, half a row added to both cells so that neither is empty,
+-- worth keyword_prior_rows rows (default: as many as the mix has): a weaker prior leaves a phrase that the rest of the
+-- mix never uses with so wide an error that it ranks below one that the rest uses freely.
+-- phrase_log_odds and phrase_z_score are null when the mix has one chunk: there is no rest.
+with chunk_sizes as (
+    select
+        corpus_rows.chunk as chunk,
+        count(*) as chunk_rows,
+    from corpus.rows as corpus_rows
+    group by all
+),
+
+mix as (
+    select
+        sum(chunk_sizes.chunk_rows)::double as mix_rows,
+        coalesce(getvariable('keyword_prior_rows')::double, sum(chunk_sizes.chunk_rows)::double) as prior_rows,
+    from chunk_sizes
+),
+
+phrase_totals as (
+    select
+        counts.phrase_id as phrase_id,
+        counts.position as position,
+        any_value(counts.side) as side,
+        any_value(counts.phrase) as phrase,
+        any_value(counts.tokens) as tokens,
+        sum(counts.rows)::bigint as rows,
+        count(*) as chunk_count,
+        min({'fewer': -counts.rows, 'chunk': counts.chunk}) as top,
+    from keywords.counts as counts
+    group by all
+),
+
+cells as (
+    select
+        phrase_totals.*,
+        phrase_totals.top.chunk as top_chunk,
+        -phrase_totals.top.fewer as top_chunk_rows,
+        mix.prior_rows * (phrase_totals.rows + 0.5) / (mix.mix_rows + 1) as prior_with,
+        mix.prior_rows * (mix.mix_rows - phrase_totals.rows + 0.5) / (mix.mix_rows + 1) as prior_without,
+        chunk_sizes.chunk_rows as chunk_rows,
+        mix.mix_rows - chunk_sizes.chunk_rows as rest_rows,
+    from phrase_totals
+    cross join mix
+    inner join chunk_sizes on phrase_totals.top.chunk = chunk_sizes.chunk
+),
+
+posteriors as (
+    select
+        cells.*,
+        cells.top_chunk_rows + cells.prior_with as top_with,
+        cells.chunk_rows - cells.top_chunk_rows + cells.prior_without as top_without,
+        cells.rows - cells.top_chunk_rows + cells.prior_with as rest_with,
+        cells.rest_rows - (cells.rows - cells.top_chunk_rows) + cells.prior_without as rest_without,
+    from cells
+),
+
+scores as (
+    select
+        posteriors.*,
+        case when posteriors.rest_rows > 0
+            then ln(posteriors.top_with / posteriors.top_without) - ln(posteriors.rest_with / posteriors.rest_without)
+        end as phrase_log_odds,
+        sqrt(
+            1 / posteriors.top_with + 1 / posteriors.top_without
+            + 1 / posteriors.rest_with + 1 / posteriors.rest_without
+        ) as deviation,
+    from posteriors
+)
+
+select
+    scores.phrase_id as phrase_id,
+    scores.side as side,
+    scores.phrase as phrase,
+    scores.position as position,
+    scores.tokens as tokens,
+    scores.rows as rows,
+    scores.chunk_count as chunk_count,
+    scores.top_chunk as top_chunk,
+    scores.top_chunk_rows as top_chunk_rows,
+    scores.top_chunk_rows / scores.rows as top_chunk_share,
+    scores.phrase_log_odds as phrase_log_odds,
+    scores.phrase_log_odds / scores.deviation as phrase_z_score,
+from scores
+order by scores.side, scores.phrase, scores.position

@@ -1,0 +1,212 @@
+"""What the command line calls: Dagster's jobs in this process, recorded in the lake's home, so that the UI shows them.
+
+Results, progress and errors are handed over in memory by a `Listener`; the record in `LAKE/.dagster` is for the UI.
+A job in process costs about 3 s of processor time: 1 s of imports, 0.1 s a step, and the imports of Great Expectations.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import warnings
+import webbrowser
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionInterruptedError
+from dagster._core.instance import InstanceRef
+
+from chunky.errors import ContractError, InputError, MissingTable, PrerequisiteError
+from chunky.pipeline import STEPS, Built, Ingested, Progress
+from dagster_project import home, partitions
+from dagster_project.resources import LakeResource, Listener
+
+if TYPE_CHECKING:
+    from chunky.corpus import ReadOptions
+
+PROCESS_TAG = "chunky/process"
+POOLS = {"llm": 4, "gpu": 1}  # steps at a time; change with: dagster instance concurrency set
+_RANGE = "dagster/asset_partition_range_"
+_QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+_NO_COMPUTE_LOGS = {
+    # In this process stdout and stderr belong to the command line; capturing them costs two processes a step.
+    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
+
+
+def ingest(
+    lake: Path, paths: Sequence[str], options: ReadOptions, flags: Mapping[str, str], progress: Progress
+) -> list[Ingested]:
+    """Run the job `ingest` over `paths`: what became of each file, in order.
+
+    Raises what the pipeline raises on purpose, and ContractError when the corpus does not keep the catalog's promises.
+    """
+    for path in paths:
+        if not path.isprintable() and any("\ud800" <= character <= "\udfff" for character in path):
+            raise InputError(f"the path {path!r} is not UTF-8", "name its folder instead, or rename it")
+    config = {"take": {"config": {"paths": list(paths), "reading": asdict(options)}}}
+    with opened(lake) as instance:
+        return _run(instance, "ingest", lake, flags, Listener(progress), ops=config).ingested
+
+
+def build(lake: Path, flags: Mapping[str, str], progress: Progress, only: Sequence[str] | None = None) -> list[Built]:
+    """Run the job `build`, or the steps `only` of it: what each step did, in order of the build.
+
+    MissingTable when the lake holds no rows, ContractError when a table does not keep the catalog's promises; whatever
+    else the pipeline raises on purpose comes out as it is.
+    """
+    from dagster_project.jobs import tables_of
+
+    if strangers := sorted(set(only or ()) - STEPS.keys()):
+        raise InputError(f"there is no step {strangers[0]!r}", f"the steps are: {', '.join(STEPS)}")
+    resource = LakeResource(path=str(lake), flags=dict(flags))
+    with opened(lake) as instance:
+        keys = partitions.sync(instance, resource.warehouse())
+        if not keys:
+            raise MissingTable("the lake holds no rows", "take files in first: chunky ingest PATH…")
+        tags, known = {}, instance.get_dynamic_partitions(partitions.NAME)
+        if not only or "counts" in only:  # the one step cut by chunk: all of them, in one run
+            tags = {f"{_RANGE}start": known[0], f"{_RANGE}end": known[-1]}
+        chosen = [dg.AssetKey(table.split(".")) for table in tables_of(only)] if only else None
+        built = _run(instance, "build", lake, flags, Listener(progress), tags=tags, chosen=chosen).built
+    order = list(STEPS)
+    return sorted(built, key=lambda result: order.index(result.step))
+
+
+@contextmanager
+def opened(lake: Path) -> Iterator[dg.DagsterInstance]:
+    """Dagster's record of `lake`; runs of processes that died are marked as failed, so that none seems to go on."""
+    folder = home.prepare(lake)
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=_NO_COMPUTE_LOGS)) as instance:
+        storage = instance.event_log_storage
+        for pool, slots in POOLS.items():
+            if pool not in storage.get_concurrency_keys():
+                storage.set_concurrency_slots(pool, slots)
+        _bury_dead_runs(instance)
+        yield instance
+
+
+def _run(
+    instance: dg.DagsterInstance,
+    job: str,
+    lake: Path,
+    flags: Mapping[str, str],
+    listener: Listener,
+    ops: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    chosen: Sequence[dg.AssetKey] | None = None,
+) -> Listener:
+    from dagster_project.definitions import defs
+
+    resources = {"lake": {"config": {"path": str(lake), "flags": dict(flags)}}}
+    with warnings.catch_warnings():
+        for noise in (dg.BetaWarning, dg.PreviewWarning, dg.SupersessionWarning):
+            warnings.simplefilter("ignore", noise)
+        try:
+            defs.resolve_job_def(job).execute_in_process(
+                run_config={"ops": dict(ops or {}), "resources": resources, "loggers": _QUIET},
+                instance=instance,
+                asset_selection=chosen,
+                tags={**_tags(), **(tags or {})},
+                resources={"listener": listener},
+            )
+        except dg.Failure:
+            if listener.errors:
+                raise listener.errors[0] from None
+            raise
+        except DagsterAssetCheckFailedError as error:
+            raise _contract_error(instance) from error
+        except DagsterExecutionInterruptedError as error:
+            raise KeyboardInterrupt from error
+    return listener
+
+
+def _tags() -> dict[str, str]:
+    """Who runs this; and that a failure is for the caller to see, not for Dagster's daemon to try again."""
+    return {PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}", "dagster/max_retries": "0"}
+
+
+def _contract_error(instance: dg.DagsterInstance) -> ContractError:
+    """The promise that was broken, as the check of the newest run recorded it."""
+    run = instance.get_run_records(limit=1)[0].dagster_run
+    events = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    failed = [
+        evaluation
+        for event in events
+        if event.dagster_event and not (evaluation := event.dagster_event.asset_check_evaluation_data).passed
+    ]
+    said = "; ".join(f"{'.'.join(check.asset_key.path)}: {check.description}" for check in failed)
+    tables = sorted({".".join(check.asset_key.path) for check in failed})
+    return ContractError(
+        f"rows break the catalog's promises ({said})",
+        f"nothing was built from {', '.join(tables)}; look at its rows with chunky sql, then make it again",
+    )
+
+
+def _bury_dead_runs(instance: dg.DagsterInstance) -> None:
+    host = socket.gethostname()
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        owner, _, process = run.tags.get(PROCESS_TAG, "").rpartition(":")
+        if owner == host and not _is_alive(int(process)):
+            instance.report_run_failed(run, "the process of this run ended without a word")
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def ui(lake: Path, port: int, open_browser: bool) -> None:
+    """Serve Dagster's UI over `lake`, to this machine alone, until interrupted; PrerequisiteError without its package."""
+    from importlib.util import find_spec
+
+    if find_spec("dagster_webserver") is None:
+        raise PrerequisiteError("the package dagster-webserver is missing", "pip install dagster-webserver")
+    folder = home.prepare(lake)
+    with opened(lake):
+        pass  # make the record before two processes try to
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-m",
+        "dagster_project.definitions",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
+    environment = {**os.environ, "DAGSTER_HOME": str(folder), "CHUNKY_LAKE": str(lake.absolute())}
+    if not open_browser:
+        os.execve(sys.executable, command, environment)
+    server = subprocess.Popen(command, env=environment)
+    try:
+        if _answers(port, server):
+            webbrowser.open(f"http://127.0.0.1:{port}/asset-groups")
+        server.wait()
+    except KeyboardInterrupt:
+        server.wait()  # it got the same signal and ends its own children
+
+
+def _answers(port: int, server: subprocess.Popen[bytes], patience_seconds: float = 60) -> bool:
+    deadline = time.monotonic() + patience_seconds
+    while time.monotonic() < deadline and server.poll() is None:
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return True
+        time.sleep(0.2)
+    return False
