@@ -37,13 +37,9 @@ class Reading(dg.Config):
     chunk: str | None = Field(default=None, description="chunk of every record")
     chunk_column: str | None = Field(default=None, description="column that holds the chunk")
     id_column: str | None = Field(default=None, description="column that holds the conversation's id")
-    max_record_chars: int | None = Field(
-        default=None, description="longer records are quarantined; empty = from the settings"
-    )
+    max_record_chars: int | None = Field(default=None, description="longer records are quarantined; null = settings")
     max_ratio: float = Field(default=ReadOptions.max_ratio, description="a file unpacking to more than this is refused")
-    ratio_floor_bytes: int = Field(
-        default=ReadOptions.ratio_floor_bytes, description="… unless it stays under so many bytes"
-    )
+    ratio_floor_bytes: int = Field(default=ReadOptions.ratio_floor_bytes, description="… unless it stays under this")
     limit: int | None = Field(default=None, description="only the first records of each file")
 
     def options(self, settings: Settings) -> ReadOptions:

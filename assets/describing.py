@@ -47,7 +47,7 @@ def spec(
     name: str,
     *kinds: str,
     partitions_def: dg.PartitionsDefinition[str] | None = None,
-    automation_condition: dg.AutomationCondition[dg.AssetKey] | None = None,
+    automation_condition: dg.AutomationCondition[Any] | None = None,
     deps: Sequence[str] | None = None,
 ) -> dg.AssetSpec:
     """Asset of table `name`; `deps` are upstream tables, by default those that its stage reads."""

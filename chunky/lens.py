@@ -166,8 +166,10 @@ def _comment(connection: duckdb.DuckDBPyConnection, entry: Table) -> None:
 
 
 def macro_statements() -> list[str]:
-    """Every macro of `sql/macros/`, in path order; a file's assertions (from the line `-- tests` on) are left out."""
-    return [macro_parts(path)[0] for path in sorted((sql_folder() / "macros").rglob("*.sql"))]
+    """Every macro of `sql/macros/`, in path order but `stats` first, on which the others build; without assertions."""
+    folder = sql_folder() / "macros"
+    paths = sorted(folder.rglob("*.sql"), key=lambda path: (path.parent.name != "stats", path))
+    return [macro_parts(path)[0] for path in paths]
 
 
 def macro_parts(path: Path) -> tuple[str, str]:

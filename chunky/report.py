@@ -1,8 +1,10 @@
 """Findings: pairs folded so that each statement about the mix is made once, ranked by score, and said as a sentence.
 
-Two pairs that rest on nearly the same rows are one finding, told by the better of the two. Pairs whose trigger is a
-chunk are folded among themselves: where a row comes from is nothing a model sees, so "chunk X does this" and "this cue
-brings it" are two statements. Echoes (one feature seen on both sides) come last.
+A pair is told by a better one when both rest on nearly the same rows, or when its rows lie within those of better ones
+and its trigger raises its behavior no further among the rows with the trigger of one of them: "opens with a price → ends with
+“it is ⟨n⟩.”" adds nothing to "names a price → contains a product", but a phrase that switches on a closing line inside
+a uniform chunk does. Pairs whose trigger is a chunk are folded among themselves: where a row comes from is nothing a
+model sees. Echoes (one feature seen on both sides) come last.
 """
 
 from __future__ import annotations
@@ -15,46 +17,74 @@ import polars as pl
 
 from chunky.correlations.synonyms import jaccard
 from chunky.corpus.ids import signed_hash
-from chunky.tokens import mix64
 
-_HASHES = 32
 _SAME_AS_CHUNK = 0.9  # a cue with this Jaccard similarity to a chunk's rows is how the model sees that chunk
+_WITHIN = 0.8  # so much of a pair's rows must lie in better findings' for it to be a special case
+_NEAR = 1 / 3  # and so much in those of the one that tells it
+_MAX_NEAR = 12  # findings compared exactly
+_NO_NEWS = 2.0  # a special case whose trigger at least doubles its behavior among the better trigger's rows is news
+_SAMPLE = 64  # rows in which the nearest finding is looked up
+_MAX_CANDIDATES = 40_000  # pairs of one family looked at; the real mix fills 2,000 findings long before
 _MAX_WORDINGS = 6
 _ORDER = ["is_echo", "score", "trigger_id", "behavior_id"]
 _DESCENDING = [False, True, False, False]
-_SLACK = 0.25  # see correlations.synonyms: candidates up to so far below the limit by estimate are verified exactly
 
-U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 
 
+def _intersect(left: I64, right: I64) -> I64:
+    """Common values of two sorted arrays of distinct values; time follows the smaller one."""
+    small, large = (left, right) if len(left) <= len(right) else (right, left)
+    if not len(small):
+        return small
+    places = np.minimum(np.searchsorted(large, small), len(large) - 1)
+    return small[large[places] == small]
+
+
 class _Folder:
-    """Keeps the findings so far as row sets and says which of them a new row set repeats."""
+    """Keeps the findings so far as row sets and says which of them tells a new pair already."""
 
-    def __init__(self, similarity: float, capacity: int, ranks: npt.NDArray[np.uint32]) -> None:
-        self._similarity = similarity
-        self._ranks = ranks
-        self._minima = np.zeros((capacity, _HASHES), np.uint32)
-        self._kept: list[I64] = []
+    def __init__(self, members: Mapping[int, I64], similarity: float, capacity: int, mix_rows: int) -> None:
+        self._members, self._similarity, self._capacity = members, similarity, capacity
+        self._findings_of_row = np.zeros((mix_rows, -(-capacity // 8)), np.uint8)  # one bit a finding
+        self._is_told = np.zeros(mix_rows, np.bool_)
+        self._kept: list[tuple[int, I64]] = []
+        self.is_full = False
 
-    def place(self, rows: I64) -> int | None:
-        """Number of the kept row set that `rows` (sorted row numbers) repeats; else None, and it is kept if there is room."""
-        minima = self._ranks[rows].min(axis=0)
-        estimates = (self._minima[: len(self._kept)] == minima).mean(axis=1)
-        for place in np.flatnonzero(estimates >= self._similarity - _SLACK):
-            kept = self._kept[place]
-            both = len(np.intersect1d(kept, rows, assume_unique=True))
-            if both >= self._similarity * (len(kept) + len(rows) - both):
-                return int(place)
-        if len(self._kept) < len(self._minima):
-            self._minima[len(self._kept)] = minima
-        self._kept.append(rows)
+    def place(self, trigger: int, behavior: int) -> int | None:
+        """Number of the finding that tells this pair; None when it is news, and then it is kept while there is room."""
+        rows = _intersect(self._members[trigger], self._members[behavior])
+        for place in self._near(rows):
+            if self._tells(place, trigger, behavior, rows):
+                return place
+        if len(self._kept) == self._capacity:
+            self.is_full = True
+        else:
+            self._findings_of_row[rows, len(self._kept) // 8] |= np.uint8(1 << (len(self._kept) % 8))
+            self._is_told[rows] = True
+            self._kept.append((trigger, rows))
         return None
 
-    @property
-    def is_full(self) -> bool:
-        """True when one more row set than there is room for has come."""
-        return len(self._kept) > len(self._minima)
+    def _near(self, rows: I64) -> list[int]:
+        """Findings that share enough of `rows`, by a sample: most first, the better one of equals first."""
+        sample = rows[:: max(1, len(rows) // _SAMPLE)]
+        bits = np.unpackbits(self._findings_of_row[sample], axis=1, bitorder="little")
+        shares = bits.sum(axis=0, dtype=np.int64)
+        near = np.flatnonzero(shares >= _NEAR * len(sample))
+        return [int(place) for place in near[np.argsort(-shares[near], kind="stable")][:_MAX_NEAR]]
+
+    def _tells(self, place: int, trigger: int, behavior: int, rows: I64) -> bool:
+        kept_trigger, kept_rows = self._kept[place]
+        both = len(_intersect(kept_rows, rows))
+        if both >= self._similarity * (len(kept_rows) + len(rows) - both):
+            return True
+        if self._is_told[rows].mean() < _WITHIN:
+            return False
+        around = self._members[kept_trigger]
+        triggered = _intersect(around, self._members[trigger])
+        behaving = _intersect(around, self._members[behavior])
+        rate = len(_intersect(triggered, behaving)) / max(len(triggered), 1)
+        return rate < _NO_NEWS * len(behaving) / max(len(around), 1)
 
 
 def findings(
@@ -81,9 +111,8 @@ def findings(
         .filter(~pl.col("trigger_id").is_in(_chunks_with_a_cue(features, members)))
         .sort(_ORDER, descending=_DESCENDING)
     )
-    ranks = _rank_table(mix_rows)
     families = [
-        _fold_family(family, members, _Folder(similarity, max_findings, ranks))
+        _fold_family(family.head(_MAX_CANDIDATES), _Folder(members, similarity, max_findings, mix_rows))
         for family in candidates.with_columns(is_chunk=pl.col("trigger_kind") == "chunk").partition_by("is_chunk", "is_echo")
     ]
     if not families:
@@ -109,21 +138,12 @@ def _chunks_with_a_cue(features: pl.DataFrame, members: Mapping[int, I64]) -> li
     return found
 
 
-def _rank_table(mix_rows: int) -> npt.NDArray[np.uint32]:
-    """Hash of each row number under `_HASHES` seeds, uint32, shape (mix_rows, _HASHES)."""
-    rows = np.arange(mix_rows, dtype=np.uint64)
-    columns = [(mix64(rows + (np.uint64(seed) << np.uint64(40))) >> np.uint64(32)).astype(np.uint32)
-               for seed in range(1, _HASHES + 1)]  # fmt: skip
-    return np.stack(columns, axis=1)
-
-
-def _fold_family(family: pl.DataFrame, members: Mapping[int, I64], folder: _Folder) -> pl.DataFrame:
+def _fold_family(family: pl.DataFrame, folder: _Folder) -> pl.DataFrame:
     """The rows of `family` that are findings of their own, each with what was folded into it."""
     own: list[int] = []
     folded: list[list[int]] = []
     for number, (trigger, behavior) in enumerate(family.select("trigger_id", "behavior_id").iter_rows()):
-        rows = np.intersect1d(members[trigger], members[behavior], assume_unique=True)
-        place = folder.place(rows)
+        place = folder.place(trigger, behavior)
         if place is not None:
             folded[place].append(number)
         elif folder.is_full:
@@ -135,14 +155,19 @@ def _fold_family(family: pl.DataFrame, members: Mapping[int, I64], folder: _Fold
 
 
 def _told(family: pl.DataFrame, own: list[int], folded: list[list[int]]) -> pl.DataFrame:
-    """Findings with the number of pairs folded into each and the other wordings of trigger and behavior among them."""
+    """Findings with the number of pairs folded into each and the other wordings of trigger and behavior among them.
+
+    Wordings that hold more of the rows come first: they are the more general statements.
+    """
+    both = family["both_rows"].to_list()
 
     def others(column: str) -> pl.Series:
         texts = family[column].to_list()
-        wordings = [
-            list(dict.fromkeys(texts[pair] for pair in pairs if texts[pair] != texts[finding]))[:_MAX_WORDINGS]
-            for finding, pairs in zip(own, folded, strict=True)
-        ]
+        wordings = []
+        for finding, pairs in zip(own, folded, strict=True):
+            widest_first = sorted(pairs, key=lambda pair: (-both[pair], pair))
+            distinct = dict.fromkeys(texts[pair] for pair in widest_first if texts[pair] != texts[finding])
+            wordings.append(list(distinct)[:_MAX_WORDINGS])
         return pl.Series(wordings, dtype=pl.List(pl.String))
 
     return family[own].with_columns(

@@ -39,14 +39,16 @@ MAX_SQL_CHARS = 1_000_000
 _BATCH_ROWS = 2_048
 _COUNT_SECONDS = 2.0  # how long rows beyond the cap are counted before the total is given up
 
+_INGESTED = ("corpus.files", "corpus.rows", "corpus.quarantine", "corpus.conversations")  # all others are built
+
 _READING_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 _TABLE_FUNCTIONS = frozenset({
     "duckdb_columns", "duckdb_functions", "duckdb_keywords", "duckdb_schemas", "duckdb_tables", "duckdb_types",
     "duckdb_views", "generate_series", "json_each", "json_tree", "pragma_table_info", "pragma_version", "range",
     "repeat", "repeat_row", "unnest",
 })  # fmt: skip
-_EXPLAIN = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)*explain(?P<analyze>\s+analyze)?\b", re.IGNORECASE | re.DOTALL)
-_LOOKS_LIKE_A_FILE = re.compile(r"[/\\*?:\[]|\.(parquet|csv|tsv|json|jsonl|ndjson|txt|db|duckdb|gz|zst)$", re.IGNORECASE)
+_EXPLAIN = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*(explain(?:\s+analyze)?)\b", re.IGNORECASE | re.DOTALL)
+_LOOKS_LIKE_A_FILE = re.compile(r"[/\\*?:\[]|\.(parquet|[ct]sv|(nd)?jsonl?|txt|db|duckdb|gz|zst)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Reading:
-    """What a question reads: names of relations and of table macros, as `schema.name` or a bare name."""
+    """A question that only reads: the SQL to run, and its relations and table functions in lower case."""
 
+    sql: str
     relations: frozenset[str]
     functions: frozenset[str]
 
@@ -98,8 +101,12 @@ class Sandbox(Lens):
             raise explained(error, "") from error
         self._macros = self._own_macros()
 
+    def __enter__(self) -> Sandbox:
+        return self
+
     def _lock(self) -> None:
-        files = [str(file.absolute()) for entry in TABLES.values() if not entry.is_view for file in self.lake.files(entry.name)]
+        names = [entry.name for entry in TABLES.values() if not entry.is_view]
+        files = [str(file.absolute()) for name in names for file in self.lake.files(name)]
         self.connection.execute("set temp_directory = ''")
         self.connection.execute("set allowed_paths = ?", [files])
         self.connection.execute("set enable_external_access = false")
@@ -110,7 +117,7 @@ class Sandbox(Lens):
             "select schema_name || '.' || function_name, macro_definition from duckdb_functions() "
             "where not internal and function_type = 'table_macro'"
         ).fetchall()
-        return {str(name).lower(): str(definition) for name, definition in rows}
+        return {str(name).lower(): str(definition).replace('"', "") for name, definition in rows}
 
     def ask(self, sql: str, rows: int | None = None) -> Answer:
         """Answer one question; at most `rows` rows come back (default: setting `sql.row_cap`; 0 = all).
@@ -120,7 +127,7 @@ class Sandbox(Lens):
         started = time.monotonic()
         cap = self.settings.sql.row_cap if rows is None else rows
         reading = self._checked(sql)
-        table, total = self._fetch(sql, cap)
+        table, total = self._fetch(reading.sql, cap)
         return Answer(table, total, time.monotonic() - started, self._notes(reading))
 
     # the first wall: what the statement is -------------------------------------------------------------------------
@@ -144,22 +151,23 @@ class Sandbox(Lens):
             prefix = _EXPLAIN.match(sql)
             if prefix is None:
                 raise _refused("this form of explain")
-            return self._checked_select(sql[prefix.end() :], "what stands after explain")
+            # put together again, so that what runs is what was read, however comments may nest
+            return self._checked_select(sql[prefix.end() :], prefix[1])
         if kind == duckdb.StatementType.MULTI:
-            raise QueryError("this pivot runs several statements", "name its values: pivot … on x in ('a', 'b') using …")
+            raise QueryError("this pivot is several statements", "name its values: pivot … on x in ('a', 'b') using …")
         if kind != duckdb.StatementType.SELECT:
             raise _refused(f"a statement of type {kind.name}")
         return self._checked_select(sql)
 
-    def _checked_select(self, sql: str, what: str = "this") -> _Reading:
+    def _checked_select(self, sql: str, prefix: str = "") -> _Reading:
         text = self.connection.execute("select json_serialize_sql(?::varchar)", [sql]).fetchall()[0][0]
         try:
             tree = json.loads(str(text))
         except RecursionError:
             raise QueryError("the question is nested too deeply", "split it into CTEs") from None
         if tree["error"] or len(tree["statements"]) != 1:
-            raise _refused(what)
-        reading = _read_tree(tree)
+            raise _refused("what stands after explain" if prefix else "this")
+        reading = _read_tree(f"{prefix} {sql}", tree)
         for name in sorted(reading.functions - self._macros.keys() - _TABLE_FUNCTIONS):
             near = ", ".join(sorted(self._macros))
             raise QueryError(f"the table function {name}() is not open to questions", f"the lake's own are: {near}")
@@ -223,7 +231,7 @@ class Sandbox(Lens):
         return tuple(
             f"{name} is not built yet; build it with: chunky build"
             for name in TABLES
-            if name in named and not TABLES[name].is_view and not self.lake.parts(name)
+            if name in named and name not in _INGESTED and not self.lake.parts(name)
         )
 
 
@@ -245,10 +253,11 @@ def _refused(what: str) -> QueryError:
     )
 
 
-def _read_tree(tree: Any) -> _Reading:
-    """Walk a syntax tree of `json_serialize_sql`; QueryError at the first node that is no reading one."""
-    relations, functions = set(), set()
-    waiting = [tree]
+def _read_tree(sql: str, tree: Any) -> _Reading:
+    """Walk the syntax tree of `json_serialize_sql`; QueryError at the first node that is no reading one."""
+    relations: set[str] = set()
+    functions: set[str] = set()
+    waiting: list[Any] = [tree]
     while waiting:  # a loop, as trees are as deep as whoever asks likes
         node = waiting.pop()
         if isinstance(node, list):
@@ -266,7 +275,7 @@ def _read_tree(tree: Any) -> _Reading:
             function = node["function"]
             functions.add(_qualified(function.get("schema"), function["function_name"]))
         waiting.extend(node.values())
-    return _Reading(frozenset(relations), frozenset(functions))
+    return _Reading(sql, frozenset(relations), frozenset(functions))
 
 
 def _qualified(schema: str | None, name: str) -> str:
@@ -275,10 +284,11 @@ def _qualified(schema: str | None, name: str) -> str:
 
 @contextmanager
 def bounded_memory(limit: str) -> Iterator[None]:
-    """Cap this process's address space at what it has now plus three times `limit` (a DuckDB size, e.g. `2GB`).
+    """Cap this process's address space at what it has now plus twice `limit` (a DuckDB size, e.g. `2GB`).
 
-    Some functions build a value outside DuckDB's own accounting (`list_sum(range(1000000000))` takes 8 GB under a limit of
-    500 MB). For processes that exist for one question; a no-op where the system has no such limit.
+    Some functions build a value outside DuckDB's own accounting and hear no interrupt meanwhile: under a limit of
+    500 MB `repeat('a', 4000000000)` took 7.7 GB and 30 s after the interrupt; with the cap it fails at once. For
+    processes that exist for one question; a no-op where the system has no such limit.
     """
     try:
         import resource
@@ -288,7 +298,7 @@ def bounded_memory(limit: str) -> Iterator[None]:
         yield
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = used + 3 * size_in_bytes(limit)
+    wanted = used + 2 * size_in_bytes(limit)
     ceiling = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_AS, (ceiling, hard))
     try:
@@ -307,7 +317,7 @@ def size_in_bytes(text: str) -> int:
 
 
 def value_of(text: str) -> Any:
-    """The value of a parameter as people type it: JSON where it is JSON (`3`, `0.5`, `true`, `null`, `["a"]`), else text."""
+    """A parameter's value as people type it: JSON where it is JSON (`3`, `true`, `null`, `["a"]`), else the text."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

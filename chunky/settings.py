@@ -54,7 +54,7 @@ class Correlations(_Section):
 
     mined_min_rows: int = Field(20, ge=2, description="a mined phrase must occur in so many rows of the mix")
     mined_per_chunk: int = Field(60, ge=1, description="mined phrases a chunk and side, before synonyms are folded")
-    mined_min_share: float = Field(0.5, ge=0, le=1, description="two largest chunks hold so much of a mined phrase")
+    mined_min_share: float = Field(0.25, ge=0, le=1, description="the top chunk holds so much of a mined phrase's rows")
     synonym_similarity: float = Field(0.85, gt=0, le=1, description="features with this Jaccard similarity are one")
     min_trigger_contents: int = Field(20, ge=1, description="pairs with fewer distinct triggered contents get no rank")
     min_both_rows: int = Field(5, ge=1, description="pairs with fewer rows carrying both are not stored")

@@ -11,7 +11,7 @@ from chunky.errors import QueryError
 from chunky.tables import COLUMNS, TABLES
 
 _MISSING_TABLE = re.compile(r"Table with name (.+?) does not exist", re.DOTALL)
-_MISSING_COLUMN = re.compile(r'(?:Referenced column|does not have a column named|Table .* does not have a column) "(.+?)"')
+_MISSING_COLUMN = re.compile(r'(?:Referenced column|does not have a column(?: named)?) "(.+?)"')
 _MISSING_FUNCTION = re.compile(r"Function with name (.+?) does not exist")
 _LINE = re.compile(r"^LINE \d+: .*\n\s*\^", re.MULTILINE)
 _MAX_PROBLEM = 600

@@ -41,6 +41,11 @@ class Verdict:
         """Flat values for a metadata table; unknowns are empty text, as such tables hold no null."""
         return {name: "" if value is None else value for name, value in asdict(self).items()}
 
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Verdict:
+        """The verdict that `record` was made from."""
+        return cls(**{name: None if value == "" else value for name, value in record.items()})
+
     def sentence(self) -> str:
         """What was seen, in words."""
         seen = "nothing to observe" if self.observed is None else f"{self.observed:.4g}"

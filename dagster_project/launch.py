@@ -169,7 +169,7 @@ def _is_alive(process: int) -> bool:
 
 
 def ui(lake: Path, port: int, open_browser: bool) -> None:
-    """Serve Dagster's UI over `lake`, to this machine alone, until interrupted; PrerequisiteError without its package."""
+    """Serve Dagster's UI over `lake` to this machine until interrupted; PrerequisiteError without its package."""
     from importlib.util import find_spec
 
     if find_spec("dagster_webserver") is None:

@@ -24,9 +24,7 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The lake and its settings: from the run's config, else from the environment and `chunky.toml`."""
 
     path: str = Field(default="", description="folder of the lake; empty = CHUNKY_LAKE, else `warehouse`")
-    inbox: str = Field(
-        default="", description="folder that the sensor watches; empty = CHUNKY_INBOX, else `inbox` in the lake"
-    )
+    inbox: str = Field(default="", description="folder to watch; empty = CHUNKY_INBOX, else `inbox` in the lake")
     flags: dict[str, str] = Field(default={}, description="settings by dotted name, e.g. `keywords.min_rows: '10'`")
 
     @property

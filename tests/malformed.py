@@ -74,6 +74,14 @@ def _not_utf8_parquet() -> bytes:
     return sink.getvalue()
 
 
+def _doubled_parquet() -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(
+        pa.table([pa.array(["q"]), pa.array(["r"]), pa.array(["x"])], ["prompt", "response", "prompt"]), sink
+    )
+    return sink.getvalue()
+
+
 def _corrupt(data: bytes, place: int) -> bytes:
     return data[:place] + bytes(255 - byte for byte in data[place : place + 40]) + data[place + 40 :]
 
@@ -185,6 +193,7 @@ FILES = [
     Case("mixed.parquet", parquet([good(1), {"messages": turns("q", "")}, {"messages": None}, good(2),
                                    {"messages": turns("q", "r\0")}]), None, 2,
          {"empty response": 1, "wrong type": 1, "NUL character": 1}),
+    Case("doubled-names.parquet", _doubled_parquet(), "unreadable file"),
     Case("strange-columns.parquet", parquet([{"a": 1}, {"a": 2}]), None, 0, {"unknown shape": 2}),
     Case("fields.csv", TEXTS + b"q2\nq3,r3,x\nq4,r4\n", None, 2, {"bad CSV": 2}),
     Case("quotes.csv", TEXTS + b'"q2" x,r2\nq3,r3\n', None, 2, {"bad CSV": 1}),

@@ -40,15 +40,16 @@ def commands() -> list[tuple[str, Any]]:
     return walk("chunky", typer.main.get_command(app))
 
 
-@pytest.mark.parametrize("name,command", commands(), ids=[name for name, _ in commands()])
+@pytest.mark.parametrize(("name", "command"), commands(), ids=[name for name, _ in commands()])
 def test_every_command_and_option_has_help(name: str, command: Any):
-    assert command.help and len(command.help) > 20
+    assert command.help
+    assert len(command.help) > 20
     for parameter in command.params:
         if parameter.param_type_name == "option":
             assert parameter.help, f"{name} {parameter.opts}"
 
 
-@pytest.mark.parametrize("name,command", commands(), ids=[name for name, _ in commands()])
+@pytest.mark.parametrize(("name", "command"), commands(), ids=[name for name, _ in commands()])
 def test_every_command_takes_the_shared_options(name: str, command: Any):
     options = {option for parameter in command.params for option in parameter.opts}
     assert {"--lake", "--set", "--json", "--quiet"} <= options
@@ -59,10 +60,11 @@ def test_the_page_is_fresh():
 
 
 def test_shared_options_before_and_after_the_verb(tmp_path: Path):
+    flags = ["--set", "keywords.min_rows=9"]
     for arguments in (
         ["--lake", str(tmp_path), "--json", "--set", "keywords.min_rows=9", "settings"],
         ["settings", "--lake", str(tmp_path), "--json", "--set", "keywords.min_rows=9"],
-        ["--lake", "/elsewhere", "--set", "keywords.min_rows=3", "settings", "--set", "keywords.min_rows=9", "--json", "--lake", str(tmp_path)],
+        ["--lake", "/x", "--set", "keywords.min_rows=3", "settings", *flags, "--json", "--lake", str(tmp_path)],
     ):  # fmt: skip
         result = invoke(*arguments)
         assert result.exit_code == 0, result.output
@@ -97,7 +99,8 @@ def test_errors_have_a_remedy_and_no_stack_trace(arguments: list[str], tmp_path:
     result = invoke("--lake", str(tmp_path / "none"), *arguments)
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert result.stderr.startswith("error: ") and "\n  → " in result.stderr
+    assert result.stderr.startswith("error: ")
+    assert "\n  → " in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -117,8 +120,16 @@ def test_version():
 
 
 def test_a_process_prints_help_without_heavy_imports():
-    code = "import sys; sys.argv = ['chunky', '--help']\nfrom chunky.cli import main\ntry:\n  main()\nexcept SystemExit: pass\nheavy = {'duckdb', 'polars', 'pyarrow', 'numpy', 'pandas', 'dagster', 'pydantic'}\nsys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    code = (
+        "import sys; sys.argv = ['chunky', '--help']\n"
+        "from chunky.cli import main\n"
+        "try:\n  main()\nexcept SystemExit: pass\n"
+        "heavy = {'duckdb', 'polars', 'pyarrow', 'numpy', 'pandas', 'dagster', 'pydantic'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "chunky demo" in done.stdout
 
@@ -126,7 +137,8 @@ def test_a_process_prints_help_without_heavy_imports():
 def test_a_process_tells_errors_by_exit_code(tmp_path: Path):
     done = process("--lake", str(tmp_path / "none"), "ask")
     assert done.returncode == 1
-    assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
     assert done.stdout == ""
 
 
@@ -138,7 +150,8 @@ def test_a_terminal_that_knows_only_ascii_gets_spelled_characters():
 def test_a_closed_pipe_is_quiet():
     writer = [sys.executable, "-c", "from chunky.cli import main; main()", "tables", "--json"]
     with subprocess.Popen(writer, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
-        assert running.stdout is not None and running.stderr is not None
+        assert running.stdout is not None
+        assert running.stderr is not None
         running.stdout.close()
         said = running.stderr.read()
     assert said == b""
@@ -153,6 +166,9 @@ def test_an_interrupt_is_told_in_one_line(tmp_path: Path):
         "show._list = stop\n"
         "make()(['tables'])"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 128 + signal.SIGINT
-    assert "interrupted" in done.stderr and "Traceback" not in done.stderr
+    assert "interrupted" in done.stderr
+    assert "Traceback" not in done.stderr

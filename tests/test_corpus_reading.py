@@ -159,6 +159,25 @@ def test_a_folder_in_place_of_a_file_is_a_fault(tmp_path: Path) -> None:
         list(read_file(Source(str(tmp_path / "gone.parquet"), "x", "x", 0)))
 
 
+@settings(LIMITED, max_examples=80)
+@given(st.sampled_from(["pretty.json", "crlf.jsonl", "repeats.jsonl.gz", "two-frames.jsonl.zst", "quotes-fine.csv",
+                        "parquet-inside.jsonl", "wrapper.json"]), st.data())  # fmt: skip
+def test_damage_of_any_kind_is_a_fault_or_accounted_for(tmp_path: Path, name: str, data: st.DataObject) -> None:
+    body = next(case.data for case in ODD if case.name == name)
+    start = data.draw(st.integers(0, len(body) - 1))
+    end = data.draw(st.integers(start, min(start + 100, len(body))))
+    patch = data.draw(st.binary(max_size=8) | st.sampled_from([b'"', b"[[", b"]", b"\\", b"\0", b"\n", b"\xff"]))
+    try:
+        rows, _, counts = read(write(tmp_path, name, body[:start] + patch + body[end:]))
+    except FileFault as fault:
+        reason = fault.reason
+    else:
+        reason = REASONS[0]
+        assert counts.records == counts.conversations + counts.quarantined + counts.skipped
+        rows.validate(full=True)
+    assert reason in REASONS
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["user", "gpt"]),
     lambda inner: st.lists(inner, max_size=3)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from chunky.corpus import ReadOptions
-from chunky.corpus.records import Exchange, Rejected, chunk_of, conversation_id, convert
+from chunky.corpus.records import Exchange, chunk_of, conversation_id, convert
+from chunky.corpus.turns import Rejected
 from tests.malformed import turns
 
 PLAIN = ReadOptions()

@@ -130,8 +130,12 @@ def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 class _Hub(BaseHTTPRequestHandler):
     """Enough of a hub to serve one data set."""
 
-    FILES: ClassVar[dict[str, bytes]] = {"data/train-00000-of-00002.jsonl": b'{"prompt": "q", "response": "r"}\n', "data/b.csv": b"a,b\n1,2\n",
-             "README.md": b"# hello\n", "dataset_info.json": b"{}"}  # fmt: skip
+    FILES: ClassVar[dict[str, bytes]] = {
+        "data/train-00000-of-00002.jsonl": b'{"prompt": "q", "response": "r"}\n',
+        "data/b.csv": b"a,b\n1,2\n",
+        "README.md": b"# hello\n",
+        "dataset_info.json": b"{}",
+    }
     COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
     def do_HEAD(self) -> None:

@@ -31,6 +31,7 @@ where findings.is_echo = getvariable('echoes')
     and contains(lower(findings.trigger_text), lower(getvariable('trigger')))
     and contains(lower(findings.behavior_text), lower(getvariable('behavior')))
     and findings.trigger_rows >= getvariable('min_rows')
+    and coalesce(findings.top_chunk_share, 0) >= getvariable('min_share')
     and (not getvariable('cues') or triggers.kind <> 'chunk')
     and len(list_filter(
         getvariable('words')::varchar[],
@@ -65,6 +66,7 @@ class Filters(NamedTuple):
     trigger: str = ""
     behavior: str = ""
     min_rows: int = 0
+    min_share: float = 0
     echoes: bool = False
     cues: bool = False
 
@@ -85,7 +87,7 @@ def register(app: typer.Typer) -> None:
 def ask(
     context: typer.Context,
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[WORDS]…", help="Words that trigger or behavior must contain.")
+        list[str] | None, typer.Argument(metavar="WORDS", help="Words that trigger or behavior must contain.")
     ] = None,
     top: Annotated[int, typer.Option(min=0, help="Findings shown; 0 = all.")] = 20,
     chunk: Annotated[str | None, typer.Option(help="Findings that this chunk leads.")] = None,
@@ -95,6 +97,9 @@ def ask(
     trigger: Annotated[str, typer.Option(metavar="TEXT", help="Text that the trigger must contain.")] = "",
     behavior: Annotated[str, typer.Option(metavar="TEXT", help="Text that the behavior must contain.")] = "",
     min_rows: Annotated[int, typer.Option(min=0, help="Least number of rows with the trigger.")] = 0,
+    min_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Least share of its rows that one chunk holds, e.g. 0.5.")
+    ] = 0,
     examples: Annotated[int, typer.Option(min=0, help="Example rows shown under each finding.")] = 0,
     echoes: Annotated[
         bool, typer.Option("--echoes", help="Findings of one feature seen on both sides, e.g. one language.")
@@ -109,7 +114,7 @@ def ask(
     P over the whole mix, n the rows with the trigger. Ranked by the lower 95 % bound of the log odds ratio.
     """
     session = session_of(context)
-    filters = Filters(tuple(words or ()), chunk, scope, trigger, behavior, min_rows, echoes, cues)
+    filters = Filters(tuple(words or ()), chunk, scope, trigger, behavior, min_rows, min_share, echoes, cues)
     lake = session.warehouse()
     _check(lake, filters)
     from chunky.lens import Lens
@@ -206,7 +211,7 @@ def print_findings(printer: Printer, findings: Sequence[Finding]) -> None:
             printer.line(line, "bold")
         printer.line(_numbers(finding))
         for example in finding.get("examples", ()):
-            _print_example(printer, example)
+            _print_example(printer, example, width)
 
 
 def _numbers(finding: Finding) -> str:
@@ -230,13 +235,15 @@ def share(value: float | None) -> str:
     return percent(value).replace(" ", "")
 
 
-def _print_example(printer: Printer, example: Mapping[str, Any]) -> None:
+def _print_example(printer: Printer, example: Mapping[str, Any], width: int) -> None:
     printer.line(
         f"       {visible(example['chunk'])} · {visible(example['file'])}, record {count(example['record_number'])}",
         "dim",
     )
-    printer.line(f"         query     {excerpt(example['query'])}")
-    printer.line(f"         response  {excerpt(example['response'])}")
+    for side in ("query", "response"):
+        label, text = f"         {side:<8}  ", excerpt(example[side])
+        for line in wrapped(text, width, label) if printer.is_terminal else (label + text,):
+            printer.line(line)
 
 
 def excerpt(text: str, limit: int = 240) -> str:

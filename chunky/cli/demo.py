@@ -119,7 +119,6 @@ def _make(session: Session, seed: int, stack: ExitStack) -> Truth:
     watcher("plant", 0, None)
     world = plant_world(demo_spec(seed))
     files = write_world(world, session.lake.parent / f"{session.lake.name}-planted-{seed}")
-    watcher("ingest", 0, None)
     work.ingest(session, [str(files.folder)], ReadOptions(), watcher)
     work.build(session, watcher)
     return world.truth
@@ -130,7 +129,7 @@ def _show(session: Session, truth: Truth, passed: float) -> None:
 
     lake = session.warehouse()
     with Lens(lake, session.settings) as lens:
-        answer = matching(lens, Filters(cues=True))
+        answer = matching(lens, Filters())
         shown = answer.matching[:_SHOWN]
         places = plant_places(lens, truth, answer.matching)
     hits = sum(place is not None and place <= _SHOWN for place in places.values())

@@ -38,7 +38,8 @@ def _command(name: str, command: Any, level: str) -> str:
     shared = {option for parameter in shared_parameters() for option in parameter.opts}
     own = [parameter for parameter in command.params if not shared & set(parameter.opts)]
     arguments = [parameter for parameter in own if parameter.param_type_name == "argument"]
-    usage = " ".join([name, *(parameter.make_metavar(_context(command)) for parameter in arguments)])
+    pieces = [piece for parameter in arguments for piece in parameter.get_usage_pieces(_context(command))]
+    usage = " ".join([name, *pieces])
     text = f"\n{level} {name}\n\n    {usage}\n\n{(command.help or '').strip()}\n\n{_options(own)}"
     return text + "".join(_command(f"{name} {child}", inner, level + "#") for child, inner in _children(command))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _SHAPES_HELP = "Force a record shape: messages, conversations, preference, instruction or prompt."
 _HEADS = (
     Head("file"), Head("records", True), Head("conversations", True), Head("rows", True), Head("quarantined", True),
-    Head("skipped", True), Head("chunks", True), Head("time", True), Head("rows/s", True),
+    Head("chunks", True), Head("time", True), Head("rows/s", True),
 )  # fmt: skip
 
 
@@ -36,7 +37,7 @@ def register(app: typer.Typer) -> None:
 def ingest(
     context: typer.Context,
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH…", help="Files, folders, globs or hf://datasets/ORG/NAME.")
+        list[str], typer.Argument(metavar="PATH", help="Files, folders, globs or hf://datasets/ORG/NAME.")
     ],
     chunk: Annotated[str | None, typer.Option(help="Name of the chunk for every record.")] = None,
     chunk_column: Annotated[str | None, typer.Option(help="Column that holds the chunk.")] = None,
@@ -76,26 +77,44 @@ def show_ingested(session: Session, taken: Sequence[Ingested], passed: float) ->
     if session.is_json:
         printer.json({"files": [_as_json(file, reasons.get(file.file, {})) for file in taken], "seconds": passed})
         return
-    printer.table(_HEADS, [_row(file) for file in taken if not file.fault])
+    folder = _common_folder([file.file for file in taken])
+    rows = [_row(file, folder) for file in taken if not file.fault]
+    printer.table(_HEADS, rows, f"from {visible(folder)}" if folder else "")
     for file in taken:
-        for reason, records in reasons.get(file.file, {}).items():
-            if not file.fault:
-                printer.line(f"  quarantined in {visible(file.file)}: {count(records)} × {reason}", "yellow")
+        if not file.fault:
+            _print_left_out(printer, file, reasons.get(file.file, {}))
     for file in taken:
         if file.fault:
             printer.line(f"fault: {_fault(file.fault)}", "bold red")
     _show_sum(printer, taken, passed)
 
 
-def _row(file: Ingested) -> tuple[object, ...]:
-    counts = file.counts
+def _common_folder(files: Sequence[str]) -> str:
+    """The folder that holds all local files, with its last slash; empty for one file and for addresses."""
+    if len(files) < 2 or not all(file.startswith("/") for file in files):
+        return ""
+    return os.path.join(os.path.commonpath([os.path.dirname(file) for file in files]), "")
+
+
+def _row(file: Ingested, folder: str) -> tuple[object, ...]:
+    counts, name = file.counts, file.file.removeprefix(folder)
     if not file.is_new:
-        return (file.file, "unchanged", "", "", "", "", len(file.chunks), "", "")
+        return (name, "unchanged", "", "", "", len(file.chunks), "", "")
     speed = f"{counts.rows / file.seconds:,.0f}" if file.seconds > 0 else ""
     return (
-        file.file, counts.records, counts.conversations, counts.rows, counts.quarantined, counts.skipped,
-        len(file.chunks), seconds(file.seconds), speed,
+        name, counts.records, counts.conversations, counts.rows, counts.quarantined, len(file.chunks),
+        seconds(file.seconds), speed,
     )  # fmt: skip
+
+
+def _print_left_out(printer: Printer, file: Ingested, reasons: dict[str, int]) -> None:
+    """What of a file did not become rows, where anything did not."""
+    left = {f"quarantined: {reason}": records for reason, records in reasons.items()}
+    left |= {"skipped": file.counts.skipped, "user turns without an answer": file.counts.unanswered_turns}
+    left |= {"assistant turns before any user turn": file.counts.unprompted_turns}
+    for what, number in left.items():
+        if number:
+            printer.line(f"  {visible(file.file)}: {count(number)} {what}", "yellow")
 
 
 def _fault(fault: str) -> str:

@@ -177,7 +177,7 @@ class Printer:
         from rich.table import Table
         from rich.text import Text
 
-        shown = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+        shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
         for head in heads:
             justify = "right" if head.is_number else "left"
             overflow = "fold"  # a value is never cut

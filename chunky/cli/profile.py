@@ -115,7 +115,7 @@ def register(app: typer.Typer) -> None:
 def profile(
     context: typer.Context,
     chunk: Annotated[
-        str | None, typer.Argument(metavar="[CHUNK]", help="The chunk's name; without one all are listed.")
+        str | None, typer.Argument(metavar="CHUNK", help="The chunk's name; without one all are listed.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Phrases, shapes and findings shown.")] = 10,
 ) -> None:
@@ -173,17 +173,18 @@ def _print_list(session: Session, chunks: Sequence[Row]) -> None:
         session.printer.json({"chunks": chunks})
         return
     heads = (
-        Head("chunk"), Head("rows", True), Head("share", True), Head("conversations", True), Head("query chars", True),
-        Head("response chars", True), Head("repeated rows", True), Head("shared rows", True),
+        Head("chunk"), Head("rows", True), Head("share", True), Head("conversations", True), Head("query", True),
+        Head("response", True), Head("repeated", True), Head("shared", True),
     )  # fmt: skip
-    session.printer.table(
-        heads,
-        [
-            (row["chunk"], row["rows"], share(row["mix_share"]), row["conversations"], count(row["query_chars_mean"]),
-             count(row["response_chars_mean"]), row["duplicate_rows"], row["shared_rows"])
-            for row in chunks
-        ],
-    )  # fmt: skip
+    rows = [
+        (row["chunk"], row["rows"], share(row["mix_share"]), row["conversations"], count(row["query_chars_mean"]),
+         count(row["response_chars_mean"]), row["duplicate_rows"], row["shared_rows"])
+        for row in chunks
+    ]  # fmt: skip
+    session.printer.table(heads, rows)
+    session.printer.line(
+        "query, response: mean characters; repeated: rows that occur again word for word; shared: in another chunk"
+    )
 
 
 def _print_profile(printer: Printer, facts: Mapping[str, Any]) -> None:

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 def tables(
     context: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A table, e.g. corpus.rows.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A table, e.g. corpus.rows.")] = None,
 ) -> None:
     """List all tables with what one row is, rows, size and age; or describe one: columns, key, version, provenance."""
     session = session_of(context)

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from chunky.corpus import ReadOptions
     from chunky.pipeline import Built, Ingested
 
+_STARTING = "starting Dagster"  # its imports take 1 to 3 s, longer than many a file
+
 
 def ingest(session: Session, paths: Sequence[str], options: ReadOptions, watcher: Watcher) -> list[Ingested]:
     """Take files into the session's lake; what became of each, in order."""
+    watcher(_STARTING, 0, None)
     from dagster_project import launch
 
     return list(launch.ingest(session.lake, paths, options, session.flags, watcher))
@@ -23,6 +26,7 @@ def ingest(session: Session, paths: Sequence[str], options: ReadOptions, watcher
 
 def build(session: Session, watcher: Watcher, only: Sequence[str] | None = None) -> list[Built]:
     """Build every table downstream of the corpus, or the steps `only`; what each step did, in order."""
+    watcher(_STARTING, 0, None)
     from dagster_project import launch
 
     return list(launch.build(session.lake, session.flags, watcher, only=only))

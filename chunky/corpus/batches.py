@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from chunky.corpus.arrow import arrow, compute
 from chunky.corpus.ids import hash_columns, signed_hash
 from chunky.corpus.options import Batch, Counts, ReadOptions, Source, quarantine_schema, row_schema
-from chunky.corpus.records import Rejected, chunk_of, convert
+from chunky.corpus.records import chunk_of, convert
 from chunky.corpus.text import excerpt
+from chunky.corpus.turns import Rejected
 
 if TYPE_CHECKING:
     import pyarrow as pa

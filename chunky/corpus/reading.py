@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from chunky.corpus.arrays import elements
 from chunky.corpus.batches import Builder
 from chunky.corpus.delimited import delimited
-from chunky.corpus.flatten import take_records
+from chunky.corpus.flatten import collection_paused, take_records
 from chunky.corpus.formats import sniff
 from chunky.corpus.lines import Cut, lines
 from chunky.corpus.options import Batch, ReadOptions, Source
-from chunky.corpus.records import Rejected
 from chunky.corpus.streams import empty, open_stream
+from chunky.corpus.turns import Rejected
 
 # 10,000 records of the shared mix are 7 MB of text; 32 MB bounds a batch of long records.
 BATCH_RECORDS = 10_000
@@ -48,57 +48,74 @@ def _read_text(builder: Builder, format_name: str, packing: str) -> Iterator[Bat
             "tsv": lambda: delimited(stream.pieces(), b"\t", source, most),
         }
         is_empty = True
-        pending = _Pending()
+        waiting = _Waiting()
         for number, item in enumerate(cutters[format_name](), 1):
             if not item or (options.limit is not None and number > options.limit):
                 builder.skip()
                 is_empty = is_empty and not item
                 continue
             is_empty = False
-            if isinstance(item, Cut):
+            if type(item) is Cut:
                 builder.reject(number, Rejected(item.reason, item.detail), bytes(item))
-            elif isinstance(item, bytes):
-                _parse(builder, pending, number, item)
             else:
-                pending.add(number, item, sum(map(len, item.values())))
-            if builder.records + len(pending.records) >= BATCH_RECORDS or pending.size >= BATCH_BYTES:
-                yield from take_records(builder, pending.numbers, pending.records, stream.position)
+                waiting.numbers.append(number)
+                waiting.items.append(item)
+                waiting.size += len(item) if isinstance(item, bytes) else sum(len(text) for text in item.values())
+            if waiting.size >= BATCH_BYTES or builder.records + len(waiting.items) >= BATCH_RECORDS:
+                yield from _take(builder, waiting, stream.position)
                 yield builder.finish(stream.position)
-                pending = _Pending()
+                waiting = _Waiting()
         if is_empty:
             raise empty(source)
-        if builder.records or pending.records:
-            yield from take_records(builder, pending.numbers, pending.records, stream.position)
+        if builder.records or waiting.items:
+            yield from _take(builder, waiting, stream.position)
             yield builder.finish(stream.position)
 
 
-class _Pending:
-    """Parsed records that wait for their batch."""
+class _Waiting:
+    """Records of the batch to come: the bytes of a JSON value each, or the fields of a CSV line."""
 
     def __init__(self) -> None:
         self.numbers: list[int] = []
-        self.records: list[Any] = []
+        self.items: list[Any] = []
         self.size = 0
 
-    def add(self, number: int, record: Any, size: int) -> None:
-        self.numbers.append(number)
-        self.records.append(record)
-        self.size += size
 
-
-def _parse(builder: Builder, pending: _Pending, number: int, data: bytes) -> None:
-    """Parse one JSON record; one that the fast parser refuses is judged at once."""
+def _take(builder: Builder, waiting: _Waiting, position: int) -> Iterator[Batch]:
     import orjson
 
-    try:
-        pending.add(number, orjson.loads(data), len(data))
-    except orjson.JSONDecodeError:
+    numbers, records = waiting.numbers, waiting.items
+    if records and type(records[0]) is bytes:
         try:
-            record = parse_json(data)
-        except Rejected as rejected:
-            builder.reject(number, rejected, data)
+            with collection_paused():
+                records = list(map(orjson.loads, records))
+        except orjson.JSONDecodeError:
+            numbers, records = _parse_one_by_one(builder, waiting)
+    yield from take_records(builder, numbers, records, position)
+
+
+class _Parsed(NamedTuple):
+    numbers: list[int]
+    records: list[Any]
+
+
+def _parse_one_by_one(builder: Builder, waiting: _Waiting) -> _Parsed:
+    """Parsed records; those that the fast parser refuses are judged at once."""
+    import orjson
+
+    parsed = _Parsed([], [])
+    for number, data in zip(waiting.numbers, waiting.items, strict=True):
+        try:
+            record = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            try:
+                builder.take(number, parse_json(data))
+            except Rejected as rejected:
+                builder.reject(number, rejected, data)
         else:
-            builder.take(number, record)
+            parsed.numbers.append(number)
+            parsed.records.append(record)
+    return parsed
 
 
 def parse_json(data: bytes) -> Any:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chunky.corpus.arrow import arrow, compute
 from chunky.corpus.batches import ROW_COLUMNS, Builder
 from chunky.corpus.options import ReadOptions
-from chunky.corpus.records import JOINT
 from chunky.corpus.text import NOT_BLANK
+from chunky.corpus.turns import JOINT
 from chunky.corpus.words import (
     ASSISTANT,
     CHOSEN,

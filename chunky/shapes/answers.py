@@ -78,15 +78,14 @@ _OPENINGS = (
             "|very )?sorry to hear|that (?:sounds|must be|must feel)|it sounds like|i can imagine"
         ),
     ),
-    response("goal_opening", "opens by naming the goal (“To …,”)", r"^\W*(?:To|In order to) [a-z]+ [^.\n]*[,:]"),
+    response("goal_opening", "opens by naming the goal (“To …,”)", r"^\W*(?:To|In order to) [a-z]+[^.\n]*[,:]"),
     response(
         "it_depends_opening",
         "opens with “It depends” or “There is no”",
         _opening("(?:well, )?it (?:really )?depends|there(?: is|['’]s) no|there(?: are|['’]s) (?:many|several|a few)"),
     ),
-    response("i_opening_answer", "opens with “I”", r"^\W*I(?:['’](?:m|ve|d|ll))? "),
     response(
-        "given_opening_answer",
+        "evidence_opening",
         "opens with “Given”, “Based on” or “According to”",
         _opening("given|based on|according to|from the"),
     ),
@@ -203,7 +202,7 @@ _STANCE = (
         "recommendation",
         "recommends a course of action",
         words(
-            "you (?:should|could|can|might want to|may want to|need to)|i (?:would |['’]d )?(?:recommend|suggest"
+            "you (?:should|could|can|might want to|may want to|need to)|i(?: would|['’]d)? (?:recommend|suggest"
             "|advise)|try to|make sure|consider|it is (?:best|recommended|advisable)"
         ),
     ),
@@ -216,9 +215,7 @@ _REASONING = (
         rf"(?i){EDGE}(?:the|my|your|so|final|correct|our) (?:final |correct |right "
         rf"|best )?answer(?: to [^.\n]+)?(?: is|:| would be| should be)|(?m)^\W*answer\s?[:：]",
     ),
-    response(
-        "hash_answer_closing", "closes with “####” and a number", r"####\s*[-+−$]?\s?[0-9][0-9,.]*\s?[%A-Za-z]*\s*$"
-    ),
+    response("hash_answer_closing", "closes with “####” and a number", r"####\s*[-+−$]?\s?[0-9][0-9,.]*\s?%?\s*$"),
     response(
         "yes_no_only", "is nothing but yes or no, true or false", r"(?i)^\W*(?:yes|no|true|false|是|否|对|不是)\W*$"
     ),
@@ -268,8 +265,9 @@ _REASONING = (
     response(
         "self_correction",
         "corrects itself",
-        rf"(?i)(?:^|[.!?\n—]\s?)(?:wait|hmm+|no wait|actually, (?:no|wait|let)|on second thought|let me (?:re-?check"
-        rf"|re-?consider|double[- ]check|try again|redo|correct)|i made an? (?:mistake|error)|oops|scratch that){EDGE}",
+        r"(?i)(?:^|[.!?\n—]\s?)(?:(?:no,? )?wait[,.!…—]|hmm+[,.!…—]|(?:actually, (?:no|wait|let)|on second thought"
+        r"|let me (?:re-?check|re-?consider|double[- ]check|try again|redo|correct)|i made an? (?:mistake|error)|oops"
+        rf"|scratch that){EDGE})",
     ),
     response(
         "verification",
@@ -316,7 +314,7 @@ _CLOSINGS = (
             )
         ),
     ),
-    response("wish_closing", "closes with an exclamation", r"[\p{L})][!！]+[\"'”’)]*\s*$"),
+    response("exclamation_ending", "ends with an exclamation mark", r"[\p{L})][!！]+[\"'”’)]*\s*$"),
     both(
         "sign_off",
         "signs off like a letter",

@@ -20,6 +20,13 @@ _VERBS = (
 )
 _HELPER = "is|are|was|were|do|does|did|has|have|had|should|may|might|must|am|isn['’]t|aren['’]t|don['’]t|doesn['’]t"
 
+_I_VERBS = (
+    "am|was|have|had|do|did|don['’]t|didn['’]t|can|can['’]t|cannot|could|will|won['’]t|would|should|must|may|might|want"
+    "|need|like|love|hate|think|believe|know|see|saw|feel|felt|hope|wish|got|get|went|go|made|make|said|say|just|also"
+    "|really|always|never|understand|recommend|suggest|apologi[sz]e|tried|try|found|used|use|work|live|took|told"
+    "|thought|started"
+)
+
 
 def _opening(word: str) -> str:
     return f"{_START}(?:{word}){EDGE}"
@@ -58,11 +65,9 @@ _QUESTIONS = (
     query("where_opening", "opens with “Where”", _opening("where")),
     query("which_opening", "opens with “Which”", _opening("which")),
     query("helping_verb_opening", "opens with a helping verb", _opening(_HELPER)),
+    query("can_you_opening", "opens with “Can you” or “Could you”", _opening("(?:can|could|would|will) (?:you|u)")),
     query(
-        "you_are_asked_opening", "opens with “Can you” or “Could you”", _opening("(?:can|could|would|will) (?:you|u)")
-    ),
-    query(
-        "you_question_opening",
+        "are_you_opening",
         "opens by asking about the assistant (“Are you”, “Do you”)",
         _opening("(?:are|do|did|have|were) you"),
     ),
@@ -84,7 +89,7 @@ _OPENINGS = (
         "opens with a supposition",
         _opening("if|suppose|imagine|assume|assuming|let['’]s say|pretend|what if|say that"),
     ),
-    query("i_opening", "opens with “I”", r"^\W*(?:I|i)(?:['’](?:m|ve|d|ll))? "),
+    both("i_opening", "opens with “I”", r"^\W*(?:I|i)(?:['’](?:m|ve|d|ll))? "),
     query(
         "persona_instruction",
         "gives the model a role to play",
@@ -108,8 +113,9 @@ _VOICE = (
     both(
         "first_person",
         "speaks in the first person singular",
-        rf"{EDGE}I(?:['’](?:m|ve|d|ll)| [a-z]+){EDGE}|{EDGE}(?:[Mm]y|me|myself){EDGE}|(?:^|\s)i(?:['’]m|m| am| have"
-        rf"| want) ",
+        # "I" and any word would take "World War I ended" and "Part I of".
+        rf"{EDGE}I(?:['’](?:m|ve|d|ll)| (?:{_I_VERBS})){EDGE}|{EDGE}(?:[Mm]y|me|myself){EDGE}"
+        rf"|(?:^|\s)i(?:['’]m|m| (?:{_I_VERBS})){EDGE}",
     ),
     both("we", "speaks as “we”", words("we|we['’](?:re|ve|ll)|our|ours|ourselves")),
     both("second_person", "addresses “you”", words("you|your|yours|yourself|u r")),

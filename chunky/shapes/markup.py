@@ -81,10 +81,11 @@ _UNFILLED_SLOT = (
 )
 
 _TOOL_CALL = (
-    r"(?m)^\s*(?:Action|Tool|Tool Call|Function|Function Call|Action Input|API Call"
-    r"|<API>):\s*[\[{(]?[A-Za-z_]+\s?[(\[{]|(?m)^\s*Action(?: Input)?(?: [0-9]+)?:\s*\S|<\|?(?:tool_call|function_call"
-    r"|python_tag)|\"(?:function_call|tool_calls?|arguments)\"\s*:|\[[A-Z][A-Za-z]+\([^()\n]*\)(?:\s*(?:->"
-    r"|→)[^\]\n]*)?\]"
+    r"(?m)^\s*(?:Action|Tool|Tool Call|Function|Function Call|Action Input|API Call):\s*[\[{(]?[A-Za-z_]+\s?[(\[{]"
+    r"|(?m)^\s*Action(?: Input)?(?: [0-9]+)?:\s*\S|<\|?(?:tool_call|function_call|python_tag)"
+    r"|\"(?:function_call|tool_calls?|arguments)\"\s*:"
+    # a call and its result inside the sentence; without the arrow, lists of calls in Python code would count
+    r"|\[[A-Z][A-Za-z]+\([^()\n]*\)\s*(?:->|→)[^\]\n]*\]"
     rf"|\A\s*{_IDENTIFIER}(?:\.{_IDENTIFIER})*\((?:{_IDENTIFIER}\s*=[^\n]*)?\)\s*\z"
 )
 

@@ -105,7 +105,7 @@ _MARKS = (
     both("parenthesis_opening", "opens with a parenthesis or bracket", r"^\s*[(\[（【]"),
     both("em_dash", "contains an em dash", r"—"),
     both("curly_quotes", "contains curly quotes or apostrophes", r"[“”‘’]"),
-    both("semicolon", "joins clauses with a semicolon", r"\p{L}; +\p{L}"),
+    both("semicolon", "joins clauses with a semicolon", r"\p{L}{2}; +\p{L}"),
     both("parenthesis", "has a remark in parentheses", r"[\p{L},.] \(\p{L}[^()\n]* [^()\n]*\)"),
     both("blank_to_fill", "contains a blank drawn with underscores", r"(?:^|[\s(.,“\"])_{2,}(?:[\s).,?!;:”\"]|$)"),
     both(

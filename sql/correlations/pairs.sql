@@ -262,13 +262,13 @@ tested_pairs as (
     from estimated_pairs
 ),
 
-common_words as (  -- words in more than 2 % of the texts of a side carry grammar, not content
+common_words as (  -- words in more than 5 % of the texts of a side carry grammar, not content
     select distinct phrase as word
     from keywords.phrases
     where
         tokens = 1
         and position = 'anywhere'
-        and rows > 0.02 * (select mix_rows from mix)
+        and rows > 0.05 * (select mix_rows from mix)
 ),
 
 echo_words as (

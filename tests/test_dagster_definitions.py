@@ -1,0 +1,122 @@
+"""What Dagster is told: every table is one asset with one contract check, described by the catalog."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from assets.corpus import Reading
+from assets.describing import asset_key, column_schema, table_name
+from chunky.corpus import ReadOptions
+from chunky.settings import Settings
+from chunky.stages import BY_TABLE, STAGES
+from chunky.tables import TABLES
+from dagster_project import home
+from dagster_project.checks import CONTRACT, DISTRIBUTIONS
+from dagster_project.definitions import defs
+from dagster_project.jobs import JOBS
+from dagster_project.sensors import SENSORS
+
+FILED = [entry for entry in TABLES.values() if not entry.is_view]
+SPECS = {table_name(spec.key): spec for spec in defs.resolve_all_asset_specs()}
+
+
+def test_every_table_that_holds_files_is_one_asset() -> None:
+    assert sorted(SPECS) == sorted(entry.name for entry in FILED)
+    assert len(defs.resolve_all_asset_specs()) == len(SPECS)
+
+
+@pytest.mark.parametrize("entry", FILED, ids=lambda entry: entry.name)
+def test_an_asset_says_what_the_catalog_says(entry) -> None:
+    spec = SPECS[entry.name]
+    assert spec.group_name == entry.schema_name
+    assert spec.description.startswith(f"One row per {entry.grain}.")
+    assert "parquet" in spec.kinds
+    assert spec.metadata["dagster/table_name"] == entry.name
+    assert [column.name for column in spec.metadata["dagster/column_schema"].columns] == list(entry.column_names)
+    assert (spec.partitions_def is not None) == (entry.partition == "chunk")
+    assert not spec.owners
+    assert spec.code_version
+
+
+@pytest.mark.parametrize("stage", STAGES[1:], ids=lambda stage: stage.name)
+def test_lineage_is_what_the_stages_read(stage) -> None:
+    for table in stage.tables:
+        assert {table_name(dep.asset_key) for dep in SPECS[table].deps} == set(stage.reads)
+        assert SPECS[table].automation_condition is not None
+
+
+def test_lineage_has_one_root_and_no_strangers() -> None:
+    roots = {name for name, spec in SPECS.items() if not spec.deps}
+    assert roots == {"corpus.files", "corpus.quarantine"}
+    assert {table_name(dep.asset_key) for spec in SPECS.values() for dep in spec.deps} <= set(BY_TABLE)
+
+
+def test_a_column_keeps_type_meaning_and_promises() -> None:
+    by_name = {column.name: column for column in column_schema(TABLES["correlations.members"]).columns}
+    assert by_name["row_id"].type == "int64"
+    assert by_name["row_id"].description == TABLES["correlations.members"].column("row_id").meaning
+    assert by_name["row_id"].constraints.other == ["occurs in corpus.rows.row_id"]
+    by_name = {column.name: column for column in column_schema(TABLES["corpus.quarantine"]).columns}
+    assert by_name["chunk"].constraints.nullable
+    assert not by_name["reason"].constraints.nullable
+    assert by_name["quarantine_id"].constraints.unique
+    assert "bad JSON" in by_name["reason"].constraints.other[0]
+    assert by_name["record_number"].constraints.other == ["at least 1"]
+
+
+def test_every_table_has_one_contract_check_and_every_watched_one_a_warning() -> None:
+    graph = defs.resolve_asset_graph()
+    checks = {(table_name(key.asset_key), key.name) for key in graph.asset_check_keys}
+    assert {name for name, check in checks if check == CONTRACT} == {entry.name for entry in FILED}
+    assert {name for name, check in checks if check == DISTRIBUTIONS} == {e.name for e in FILED if e.watches}
+    assert len(checks) == len(graph.asset_check_keys)
+    blocking = {key.name: graph.get_check_spec(key).blocking for key in graph.asset_check_keys}
+    assert blocking == {CONTRACT: True, DISTRIBUTIONS: False}
+
+
+def test_the_build_makes_everything_downstream_and_checks_the_corpus() -> None:
+    job = defs.resolve_job_def("build")
+    made = {table_name(key) for key in job.asset_layer.executable_asset_keys}
+    assert made == {table for stage in STAGES[1:] for table in stage.tables}
+    checked = {
+        table_name(key.asset_key) for key in job.asset_layer.asset_graph.asset_check_keys if key.name == CONTRACT
+    }
+    assert {"corpus.rows", "corpus.files", "corpus.quarantine"} <= checked
+
+
+def test_jobs_resolve_and_sensors_are_off() -> None:
+    for job in JOBS:
+        assert defs.resolve_job_def(job.name).description
+    assert [sensor.name for sensor in SENSORS] == ["inbox", "automation"]
+    assert {sensor.default_status for sensor in SENSORS} == {dg.DefaultSensorStatus.STOPPED}
+
+
+def test_reading_in_the_launchpad_is_what_the_readers_take() -> None:
+    known = {field.name: field.default for field in fields(ReadOptions)}
+    assert MISSING not in known.values()
+    assert set(Reading.model_fields) == set(known)
+    assert Reading().options(Settings()) == ReadOptions(max_record_chars=Settings().corpus.max_record_chars)
+    assert Reading(chunk="a", limit=3).options(Settings()) == ReadOptions(chunk="a", limit=3)
+    assert all(field.description for field in Reading.model_fields.values())
+
+
+def test_home_ships_settings_once_and_keeps_the_user_s(tmp_path: Path) -> None:
+    folder = home.prepare(tmp_path / "lake")
+    shipped = yaml.safe_load((folder / "dagster.yaml").read_text())
+    assert folder == tmp_path / "lake" / ".dagster"
+    assert shipped["telemetry"] == {"enabled": False}
+    assert shipped["nux"] == {"enabled": False}
+    assert shipped["run_retries"]["enabled"] is True
+    (folder / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    assert home.prepare(tmp_path / "lake") == folder
+    assert "nux" not in (folder / "dagster.yaml").read_text()
+
+
+def test_keys_are_paths_of_tables() -> None:
+    assert asset_key("corpus.rows").to_user_string() == "corpus/rows"
+    assert table_name(asset_key("corpus.rows")) == "corpus.rows"
