@@ -23,6 +23,8 @@ MIN_SCORE = 0.7  # exp(0.7) ≈ 2: odds that are doubled for sure; weaker findin
 MIN_CHANGE = 0.7  # a pair has moved when its odds have at least doubled or halved, beyond both intervals
 SAME_ROWS = 0.5  # Jaccard similarity of changed rows at which two news are one, as in `report.fold_similarity`
 _Z = 1.959963984540054
+_PAIR = ("trigger_id", "behavior_id")
+_SCOPES = ("scope", "within_log_odds", "within_low", "within_high")
 
 I64 = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -136,10 +138,6 @@ def compare(
     ]
     told.sort(key=lambda n: (n.is_echo, n.is_chunk, -n.surprise, n.trigger_id, n.behavior_id))
     return _fold(told, world)
-
-
-_PAIR = ("trigger_id", "behavior_id")
-_SCOPES = ("scope", "within_log_odds", "within_low", "within_high")
 
 
 def _pairs(before: pl.DataFrame, after: pl.DataFrame, min_score: float) -> pl.DataFrame:
@@ -268,9 +266,10 @@ def _is_news(before: Measure, after: Measure, old_both: Mask, new_both: Mask, mi
 def _has_new_scope(pair: Mapping[str, Any]) -> bool:
     if None in (pair["scope_before"], pair["scope_after"]) or pair["scope_before"] == pair["scope_after"]:
         return False  # a scope that is known in one lake only cannot be compared
-    up = pair["within_low_after"] > pair["within_high_before"]
-    down = pair["within_high_after"] < pair["within_low_before"]
-    return (up or down) and abs(pair["within_log_odds_after"] - pair["within_log_odds_before"]) >= MIN_CHANGE
+    up: bool = pair["within_low_after"] > pair["within_high_before"]
+    down: bool = pair["within_high_after"] < pair["within_low_before"]
+    change: float = pair["within_log_odds_after"] - pair["within_log_odds_before"]
+    return (up or down) and abs(change) >= MIN_CHANGE
 
 
 def _kind(before: Measure, after: Measure, min_contents: int) -> str:

@@ -5,7 +5,7 @@ import dagster as dg
 from assets import corpus, correlations, keywords, report
 from dagster_project.checks import CHECKS
 from dagster_project.jobs import JOBS
-from dagster_project.resources import LakeResource, Listener
+from dagster_project.resources import LakeResource, listener
 from dagster_project.sensors import SENSORS
 
 defs = dg.Definitions(
@@ -13,6 +13,6 @@ defs = dg.Definitions(
     asset_checks=CHECKS,
     jobs=JOBS,
     sensors=SENSORS,
-    resources={"lake": LakeResource.configure_at_launch(), "listener": Listener()},
+    resources={"lake": LakeResource.configure_at_launch(), "listener": listener},
     executor=dg.in_process_executor,  # steps use all cores; a process a step costs 2.3 s, a step in process 0.1 s
 )

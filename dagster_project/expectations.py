@@ -44,7 +44,8 @@ class Verdict:
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Verdict:
         """The verdict that `record` was made from."""
-        return cls(**{name: None if value == "" else value for name, value in record.items()})
+        values: dict[str, Any] = {name: None if value == "" else value for name, value in record.items()}
+        return cls(**values)
 
     def sentence(self) -> str:
         """What was seen, in words."""

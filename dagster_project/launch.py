@@ -106,7 +106,7 @@ def _run(
     from dagster_project.definitions import defs
 
     resources = {"lake": {"config": {"path": str(lake), "flags": dict(flags)}}}
-    with warnings.catch_warnings():
+    with listener.listening(), warnings.catch_warnings():
         for noise in (dg.BetaWarning, dg.PreviewWarning, dg.SupersessionWarning):
             warnings.simplefilter("ignore", noise)
         try:
@@ -115,7 +115,6 @@ def _run(
                 instance=instance,
                 asset_selection=chosen,
                 tags={**_tags(), **(tags or {})},
-                resources={"listener": listener},
             )
         except dg.Failure:
             if listener.errors:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +60,15 @@ class Listener:
     errors: list[ChunkyError] = field(default_factory=list)
 
     @contextmanager
+    def listening(self) -> Iterator[Listener]:
+        """Be the listener of every run that starts in this context."""
+        token = _LISTENER.set(self)
+        try:
+            yield self
+        finally:
+            _LISTENER.reset(token)
+
+    @contextmanager
     def hearing(self) -> Iterator[None]:
         """Keep an error raised on purpose, and show Dagster its problem and remedy instead of a stack trace."""
         try:
@@ -70,3 +80,12 @@ class Listener:
                 metadata={"problem": error.problem, "remedy": error.remedy, "error": type(error).__name__},
                 allow_retries=False,  # the same step on the same lake would fail the same way
             ) from error
+
+
+_LISTENER: ContextVar[Listener] = ContextVar("listener")
+
+
+@dg.resource(description="Whoever started the run in this process; nobody when Dagster did.")
+def listener() -> Listener:
+    """The listener in force: a job's own resources cannot be replaced when only some of its assets are chosen."""
+    return _LISTENER.get(Listener())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-import os
 import random
 import shutil
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from typer.testing import CliRunner
 
 from chunky import pipeline
 from chunky.cli.app import app
+from chunky.cli.ingest import show_ingested
+from chunky.cli.session import Session
 from chunky.settings import Settings
 from chunky.warehouse import Warehouse
 
@@ -322,15 +325,35 @@ def taken(tmp_path: Path) -> Iterator[Path]:
     return folder
 
 
-def test_ingest_keeps_what_it_can_read_and_says_what_it_cannot(taken: Path, tmp_path: Path):
-    """Through the real launcher: a fault stops its own file alone, and the exit code tells."""
+def test_what_became_of_each_file_is_told(taken: Path, tmp_path: Path):
+    lake = Warehouse(tmp_path / "lake")
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        first = list(pipeline.ingest(lake, [str(taken)], Settings()))
+        show_ingested(Session(lake_flag=lake.root), first, 1.0)
+        show_ingested(Session(lake_flag=lake.root, is_json=True), first, 1.0)
+    shown, data = out.getvalue().split("\n{", 1)
+    lines = {line.split()[0]: line for line in shown.splitlines()}
+    assert lines["good.jsonl"].split()[1:6] == ["400", "400", "400", "0", "2"]
+    assert lines["mixed.jsonl"].split()[1:6] == ["2", "1", "1", "1", "1"]
+    assert "mixed.jsonl: 1 quarantined: bad JSON" in shown
+    assert "fault: " in shown
+    assert "b\\x1b[31mad.jsonl.gz" in shown
+    assert "401 rows taken from 2 files" in shown
+    assert "1 could not be read" in shown
+    files = {Path(file["file"]).name: file for file in json.loads("{" + data)["files"]}
+    assert files["mixed.jsonl"]["reasons"] == {"bad JSON": 1}
+    assert files["good.jsonl"]["rows"] == 400
+
+
+@pytest.mark.slow
+def test_ingest_keeps_what_it_can_read_and_its_exit_code_tells(taken: Path, tmp_path: Path):
+    """Through the real launcher: a fault stops its own file alone."""
     lake = tmp_path / "lake"
     first = json.loads(invoke(lake, "ingest", str(taken), "--json", code=1).stdout)["files"]
-    by_name = {Path(file["file"]).name: file for file in first}
-    assert (by_name["good.jsonl"]["rows"], by_name["mixed.jsonl"]["rows"]) == (400, 1)
-    assert by_name["mixed.jsonl"]["reasons"] == {"bad JSON": 1}
-    assert by_name["b\x1b[31mad.jsonl.gz"]["fault"]
-    assert by_name["good.jsonl"]["fault"] is None
+    faults = {Path(file["file"]).name: file["fault"] for file in first}
+    assert faults["good.jsonl"] is None
+    assert faults["b\x1b[31mad.jsonl.gz"]
     assert (lake / ".dagster").is_dir()
     again = invoke(lake, "ingest", str(taken), code=1).stdout
     assert again.count("unchanged") == 3  # two files, and once in the sum

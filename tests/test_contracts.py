@@ -172,8 +172,11 @@ def test_sql_finds_nulls_ranges_values_and_infinities() -> None:
         connection.execute("create table correlations.features as select trigger_id as feature_id from rows")
         found = {q.name: connection.execute(q.sql).fetchall()[0][0] for q in contracts.queries(entry)}
     assert {name: count for name, count in found.items() if count} == {
-        "trigger_rows_is_valid": 2, "score_is_valid": 2, "p_low_is_valid": 3, "scope_is_valid": 1
-    }  # fmt: skip
+        "trigger_rows_is_valid": 2,
+        "score_is_valid": 2,
+        "p_low_is_valid": 3,
+        "scope_is_valid": 1,
+    }
 
 
 def test_no_query_holds_text_from_outside_the_catalog(tmp_path: Path) -> None:

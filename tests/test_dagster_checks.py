@@ -31,15 +31,8 @@ FACTS = {"fingerprint": "f"}
 
 def corpus_rows(values: list[tuple[str, str | None, int]]) -> pa.Table:
     """corpus.rows of (chunk, system, query_chars)."""
-    same = {
-        "conversation_id": "c",
-        "turn": 1,
-        "turns": 1,
-        "copy": 0,
-        "query": "q",
-        "response": "r",
-        "response_chars": 1,
-    }
+    same = {"conversation_id": "c", "turn": 1, "turns": 1, "copy": 0, "query": "q", "response": "r"}
+    same |= {"response_chars": 1, "file": "f", "record_number": 1}
     rows = [
         {
             "row_id": n,
@@ -47,8 +40,6 @@ def corpus_rows(values: list[tuple[str, str | None, int]]) -> pa.Table:
             "chunk": c,
             "system": s,
             "query_chars": q,
-            "file": "f",
-            "record_number": 1,
             **same,
         }
         for n, (c, s, q) in enumerate(values)
@@ -121,9 +112,7 @@ VALUES = st.lists(
 
 @given(values=VALUES)
 @settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_observed_values_are_those_worked_out_by_hand(
-    lake: Warehouse, values: list[tuple[str, str | None, int]]
-) -> None:
+def test_observed_values_are_those_worked_out_by_hand(lake: Warehouse, values) -> None:
     put(lake, "corpus.rows", corpus_rows(values), ("all", "f"))
     with Lens(lake) as lens:
         verdicts = judge(replace(ROWS, watches=WATCHES), lens)
@@ -139,9 +128,8 @@ def test_observed_values_are_those_worked_out_by_hand(
     assert [verdict.observed for verdict in verdicts] == pytest.approx(wanted)
     edges = [abs(seen - bound) < 1e-9 for seen, w in zip(wanted, WATCHES, strict=True) for bound in (w.low, w.high)]
     if not any(edges[:2]):  # a share of exactly 1/4 may fall on either side after 1 - share
-        assert [v.is_kept for v in verdicts] == [
-            w.low <= seen <= w.high for seen, w in zip(wanted, WATCHES, strict=True)
-        ]
+        kept = [watch.low <= seen <= watch.high for seen, watch in zip(wanted, WATCHES, strict=True)]
+        assert [verdict.is_kept for verdict in verdicts] == kept
 
 
 def test_nothing_to_observe_is_no_surprise_but_a_wanted_row_count_is(lake: Warehouse) -> None:

@@ -83,10 +83,8 @@ def test_the_build_makes_everything_downstream_and_checks_the_corpus() -> None:
     job = defs.resolve_job_def("build")
     made = {table_name(key) for key in job.asset_layer.executable_asset_keys}
     assert made == {table for stage in STAGES[1:] for table in stage.tables}
-    checked = {
-        table_name(key.asset_key) for key in job.asset_layer.asset_graph.asset_check_keys if key.name == CONTRACT
-    }
-    assert {"corpus.rows", "corpus.files", "corpus.quarantine"} <= checked
+    checked = {table_name(key.asset_key) for key in job.asset_layer.asset_graph.asset_check_keys}
+    assert checked == {entry.name for entry in FILED}
 
 
 def test_jobs_resolve_and_sensors_are_off() -> None:

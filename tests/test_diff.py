@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,10 @@ T, B, OTHER, CHUNK = 1, 2, 3, 9
 
 
 def finding(trigger: int, behavior: int, score: float = 2.0, **more: Any) -> dict[str, Any]:
-    row: dict[str, Any] = {name: ({pl.String: "x", pl.Boolean: False, pl.Float64: 0.01}.get(kind, 1))  # type: ignore[call-overload]
-                           for name, kind in SCHEMA.items()}  # fmt: skip
+    row: dict[str, Any] = {
+        name: ({pl.String: "x", pl.Boolean: False, pl.Float64: 0.01}.get(kind, 1))  # type: ignore[call-overload]
+        for name, kind in SCHEMA.items()
+    }
     texts = {"trigger_text": f"has t{trigger}", "behavior_text": f"has b{behavior}", "scope": None}
     return row | {"trigger_id": trigger, "behavior_id": behavior, "score": score, **texts, **more}
 
@@ -135,8 +138,13 @@ def test_a_cue_inside_an_added_chunk_is_not_hidden_by_what_the_chunk_does_everyw
     old, new = range(1000), range(2000)
     cue = list(range(1000, 1300))
     before = {T: [], B: [], CHUNK: [], 12: list(range(100)), 13: []}
-    after = {T: cue, B: [*cue[:280], 1900], CHUNK: list(range(1000, 2000)), 12: [*range(100), *range(1000, 2000)],
-             13: list(range(1000, 1900))}  # fmt: skip
+    after = {
+        T: cue,
+        B: [*cue[:280], 1900],
+        CHUNK: list(range(1000, 2000)),
+        12: [*range(100), *range(1000, 2000)],
+        13: list(range(1000, 1900)),
+    }
     told = [finding(T, B), finding(13, 12), finding(CHUNK, 12), finding(CHUNK, B)]
     news = headlines(side(before, old, []), side(after, new, told), (CHUNK,))
     assert (T, B) in {(one.trigger_id, one.behavior_id) for one in news}
@@ -148,13 +156,21 @@ MEMBERS = st.sets(st.integers(0, 39), max_size=40)
 
 @settings(deadline=None, max_examples=80)
 @given(MEMBERS, MEMBERS, st.lists(st.integers(0, 12), min_size=40, max_size=40), st.booleans())
-def test_counts_agree_with_the_obvious_oracle(trigger: set[int], behavior: set[int], contents: list[int], is_chunk: bool) -> None:
+def test_counts_agree_with_the_obvious_oracle(
+    trigger: set[int], behavior: set[int], contents: list[int], is_chunk: bool
+) -> None:
     chunks = ["a" if row < 17 else "b" for row in range(40)]
     # the same content is on the same side of every feature, as it is in a corpus
     trigger = {row for row in range(40) if contents[row] in {contents[other] for other in trigger}}
     behavior = {row for row in range(40) if contents[row] in {contents[other] for other in behavior}}
-    rows = pl.DataFrame({"row_id": range(40), "content_id": contents, "chunk": chunks}, schema_overrides={"row_id": pl.Int64})
-    one = diff.Side(pl.DataFrame(schema=SCHEMA), rows, {T: np.array(sorted(trigger), np.int64), B: np.array(sorted(behavior), np.int64)})
+    rows = pl.DataFrame(
+        {"row_id": range(40), "content_id": contents, "chunk": chunks}, schema_overrides={"row_id": pl.Int64}
+    )
+    one = diff.Side(
+        pl.DataFrame(schema=SCHEMA),
+        rows,
+        {T: np.array(sorted(trigger), np.int64), B: np.array(sorted(behavior), np.int64)},
+    )
     world = diff._World(one, one)
     got = world.after.measure(world.after.mask(T), world.after.mask(B), is_chunk)
 
@@ -170,18 +186,22 @@ def test_counts_agree_with_the_obvious_oracle(trigger: set[int], behavior: set[i
         assert (got.log_odds, got.error) == diff.log_odds(a, b, c, distinct(set(range(40))) - a - b - c)
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lens]:
+    with Lens(Warehouse(tmp_path_factory.mktemp("empty"))) as lens:
+        yield lens
+
+
 @settings(deadline=None, max_examples=40)
-@given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 300), st.integers(0, 10_000))
-def test_statistics_are_those_of_the_sql_macros(a: int, b: int, c: int, d: int) -> None:
+@given(a=st.integers(0, 300), b=st.integers(0, 300), c=st.integers(0, 300), d=st.integers(0, 10_000))
+def test_statistics_are_those_of_the_sql_macros(empty: Lens, a: int, b: int, c: int, d: int) -> None:
     got = (*diff.wilson(a, a + b), *diff.log_odds(a, b, c, d))
-    row = MACROS.execute(
+    row = empty.connection.execute(
         "select stats.wilson_low($a, $a + $b), stats.wilson_high($a, $a + $b), stats.log_odds($a, $b, $c, $d), "
-        "stats.log_odds_error($a, $b, $c, $d)", {"a": a, "b": b, "c": c, "d": d},
-    ).fetchall()[0]  # fmt: skip
+        "stats.log_odds_error($a, $b, $c, $d)",
+        {"a": a, "b": b, "c": c, "d": d},
+    ).fetchall()[0]
     assert got == pytest.approx([(0.0, 1.0)[place] if value is None else value for place, value in enumerate(row)])
-
-
-MACROS = Lens(Warehouse("no such lake")).connection
 
 
 # accepted pairs -----------------------------------------------------------------------------------------------------
@@ -227,13 +247,23 @@ def test_a_folded_pair_is_taken_out_and_the_headline_stays() -> None:
     assert [one for one, _ in judged.accepted] == [folded]
 
 
-@pytest.mark.parametrize("text", [
-    "trigger: x", "- x", "[1]", "- {trigger: x", "- {trigger: a, behavior: b, reason: c}",
-    "- {trigger: a, behavior: b, reason: ' ', date: 2026-01-01}", "- {trigger: a, behavior: b, date: 2026-01-01}",
-    "- {trigger: a, behavior: b, reason: c, date: soon}", "- {trigger: a, behavior: b, reason: c, date: 2026-02-30}",
-    "- {trigger: a, behavior: b, reason: c, date: 2026-01-01, until: never}",
-    "- {trigger: a, behavior: b, reason: c, date: 2026-01-01, because: d}", "!!python/object:os.system {}",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "trigger: x",
+        "- x",
+        "[1]",
+        "- {trigger: x",
+        "- {trigger: a, behavior: b, reason: c}",
+        "- {trigger: a, behavior: b, reason: ' ', date: 2026-01-01}",
+        "- {trigger: a, behavior: b, date: 2026-01-01}",
+        "- {trigger: a, behavior: b, reason: c, date: soon}",
+        "- {trigger: a, behavior: b, reason: c, date: 2026-02-30}",
+        "- {trigger: a, behavior: b, reason: c, date: 2026-01-01, until: never}",
+        "- {trigger: a, behavior: b, reason: c, date: 2026-01-01, because: d}",
+        "!!python/object:os.system {}",
+    ],
+)
 def test_a_bad_list_is_an_error_that_names_the_file(text: str) -> None:
     with pytest.raises(InputError, match=r"accepted\.yaml"):
         accepted.parse("accepted.yaml", text)
@@ -246,10 +276,26 @@ def test_an_empty_list_is_fine() -> None:
 # showing ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("hostile", [
-    "a | b", "line\nbreak", "<script>alert(1)</script>", "@everyone", "[x](javascript:x)", "![i](http://e.x/i.png)",
-    "`code`", "**bold**", "# head", "https://evil.example", "&lt;b&gt;", "\x1b[31mred", "\u202eevil", "a ~~b~~", "$x^2$",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "a | b",
+        "line\nbreak",
+        "<script>alert(1)</script>",
+        "@everyone",
+        "[x](javascript:x)",
+        "![i](http://e.x/i.png)",
+        "`code`",
+        "**bold**",
+        "# head",
+        "https://evil.example",
+        "&lt;b&gt;",
+        "\x1b[31mred",
+        "\u202eevil",
+        "a ~~b~~",
+        "$x^2$",
+    ],
+)
 def test_hostile_text_is_inert_in_markdown(hostile: str) -> None:
     after = side(STRONG, ROWS, [finding(T, B, trigger_text=hostile)])
     judged = accepted.judge(headlines(side(WEAK, ROWS, []), after), [], TODAY)
@@ -292,11 +338,13 @@ def run(*arguments: object) -> tuple[int, str, str]:
 
 
 def about(world: World, lake: Path, plant_id: str) -> set[tuple[str, int]]:
-    """(role, feature_id) of features most of whose rows carry that side of the plant."""
+    """(role, feature_id) of the features most of whose rows carry that side of the plant."""
     with Lens(Warehouse(lake)) as lens:
         rows = pl.DataFrame(lens.table("select row_id, conversation_id from corpus.rows"))
         members = pl.DataFrame(lens.table("select feature_id, row_id from correlations.members"))
-    found = feature_matches(world.truth, rows, members).filter((pl.col("plant_id") == plant_id) & (pl.col("precision") >= 0.6))
+    found = feature_matches(world.truth, rows, members).filter(
+        (pl.col("plant_id") == plant_id) & (pl.col("precision") >= 0.6)
+    )
     return {(role, feature) for role, feature in found.select("role", "feature_id").iter_rows()}
 
 
@@ -325,7 +373,9 @@ def check_one_plant(pair: Pair) -> None:
         assert told, "the plant must be told"
         for one in told:
             assert one["kind"] == kind
-            assert ("trigger", one["trigger_id"]) in named or ("behavior", one["behavior_id"]) in named, one["trigger_text"]
+            assert ("trigger", one["trigger_id"]) in named or ("behavior", one["behavior_id"]) in named, one[
+                "trigger_text"
+            ]
         assert ("trigger", told[0]["trigger_id"]) in named
         assert ("behavior", told[0]["behavior_id"]) in named
 
@@ -334,6 +384,7 @@ def test_one_plant_more_or_less_is_told_and_nothing_else(pair: Pair) -> None:
     check_one_plant(pair)
 
 
+@pytest.mark.slow
 def test_the_same_mix_mined_otherwise_is_no_difference(pair: Pair, tmp_path: Path) -> None:
     other = build(pair.world, tmp_path / "other", correlations={"mined_per_chunk": 25})
     for lakes in ((pair.full, other), (other, pair.full)):
@@ -350,8 +401,14 @@ def test_exit_codes_and_outputs(pair: Pair, tmp_path: Path) -> None:
     code, out, _ = run(pair.less, pair.full, "--markdown")
     assert code == 1
     assert out.startswith("**chunky diff**: ")
-    for wrong in ((pair.full,), (pair.full, tmp_path / "nothing"), (pair.full, tmp_path), (pair.full, pair.full, "--min-score", "x"),
-                  (pair.full, pair.full, "--accepted", tmp_path / "none.yaml"), (pair.full, pair.full, "--json", "--markdown")):  # fmt: skip
+    for wrong in (
+        (pair.full,),
+        (pair.full, tmp_path / "nothing"),
+        (pair.full, tmp_path),
+        (pair.full, pair.full, "--min-score", "x"),
+        (pair.full, pair.full, "--accepted", tmp_path / "none.yaml"),
+        (pair.full, pair.full, "--json", "--markdown"),
+    ):
         code, out, err = run(*wrong)
         assert (code, out) == (2, ""), wrong
         assert err
@@ -359,8 +416,10 @@ def test_exit_codes_and_outputs(pair: Pair, tmp_path: Path) -> None:
 
 def test_accepted_pairs_silence_ci(pair: Pair, tmp_path: Path) -> None:
     _, out, _ = run(pair.less, pair.full, "--json")
-    entries = [{"trigger": one["trigger_text"], "behavior": one["behavior_text"], "reason": "wanted", "date": "2026-01-01"}
-               for one in json.loads(out)["news"]]  # fmt: skip
+    entries = [
+        {"trigger": one["trigger_text"], "behavior": one["behavior_text"], "reason": "wanted", "date": "2026-01-01"}
+        for one in json.loads(out)["news"]
+    ]
     file = tmp_path / "accepted.yaml"
     file.write_text(json.dumps([*entries, {**entries[0], "trigger": "nobody says this"}]), encoding="utf-8")
     code, out, err = run(pair.less, pair.full, "--accepted", file)

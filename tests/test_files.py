@@ -27,7 +27,7 @@ def test_code_of_a_module_is_one_file() -> None:
 
 def test_code_of_a_sql_folder_includes_its_subfolders() -> None:
     assert {"chunks.sql"} <= {file.name for file in code_files("sql/corpus")}
-    assert ["chunks.sql"] == [file.name for file in code_files("sql/corpus/chunks")]
+    assert [file.name for file in code_files("sql/corpus/chunks")] == ["chunks.sql"]
     assert {"wilson_low.sql"} <= {file.name for file in code_files("sql/macros")}
 
 

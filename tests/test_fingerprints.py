@@ -23,7 +23,9 @@ CHANGED = {
 }
 
 
-def fingerprint(one: Stage, settings: Settings | None = None, inputs: dict[str, str] | None = None, seed: int = 0) -> str:
+def fingerprint(
+    one: Stage, settings: Settings | None = None, inputs: dict[str, str] | None = None, seed: int = 0
+) -> str:
     return fingerprints.provenance(one, settings or Settings(), inputs or {"a": "1"}, seed)["fingerprint"]
 
 

@@ -58,10 +58,18 @@ def test_variables_of_others_are_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("keywords.min_rows", "many"), ("keywords.min_rows", "0"), ("keywords.min_rows", "2.5"), ("keywords.max_tokens", "6"),
-     ("engine.memory_limit", "lots"), ("engine.lock_seconds", "inf"), ("corpus.near_similarity", "nan"),
-     ("corpus.near_similarity", "0"), ("sql.timeout_seconds", "")],
-)  # fmt: skip
+    [
+        ("keywords.min_rows", "many"),
+        ("keywords.min_rows", "0"),
+        ("keywords.min_rows", "2.5"),
+        ("keywords.max_tokens", "6"),
+        ("engine.memory_limit", "lots"),
+        ("engine.lock_seconds", "inf"),
+        ("corpus.near_similarity", "nan"),
+        ("corpus.near_similarity", "0"),
+        ("sql.timeout_seconds", ""),
+    ],
+)
 def test_a_bad_value_is_named_with_source_and_remedy(tmp_path: Path, name: str, text: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load(flags={name: text}, folder=tmp_path)
@@ -75,7 +83,7 @@ def test_a_bad_value_is_named_with_source_and_remedy(tmp_path: Path, name: str, 
 )
 def test_a_bad_file_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "chunky.toml").write_bytes(text.encode("latin-1"))
-    with pytest.raises(SettingsError, match="keywords|chunky.toml"):
+    with pytest.raises(SettingsError, match=r"keywords|chunky\.toml"):
         load(folder=tmp_path)
 
 

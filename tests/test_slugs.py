@@ -53,9 +53,17 @@ def test_dagster_takes_every_slug_as_a_partition_key() -> None:
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("codealpaca", "codealpaca"), ("a b", "a%20b"), ("", "%"), ("%", "%25"), (".git", "%2Egit"), ("...", "%2E%2E%2E"),
-     ("é", "%C3%A9"), ("ai2-adapt/x", "ai2-adapt%2Fx")],
-)  # fmt: skip
+    [
+        ("codealpaca", "codealpaca"),
+        ("a b", "a%20b"),
+        ("", "%"),
+        ("%", "%25"),
+        (".git", "%2Egit"),
+        ("...", "%2E%2E%2E"),
+        ("é", "%C3%A9"),
+        ("ai2-adapt/x", "ai2-adapt%2Fx"),
+    ],
+)
 def test_examples(text: str, name: str) -> None:
     assert slug(text) == name
 

@@ -121,14 +121,19 @@ def test_one_name_in_five_places(entry: Table, views: set[str], tmp_path: Path) 
 
 
 def test_no_sql_model_is_a_stranger() -> None:
-    models = [path for path in sql_folder().rglob("*.sql") if path.parent.name in {stage.split(".")[0] for stage in TABLES}]
+    models = [
+        path for path in sql_folder().rglob("*.sql") if path.parent.name in {stage.split(".")[0] for stage in TABLES}
+    ]
     models = [path for path in models if path.parent.parent == sql_folder()]
     assert models
     assert {f"{path.parent.name}.{path.stem}" for path in models} <= set(TABLES)
 
 
 def test_asset_keys_are_table_names() -> None:
-    if importlib.util.find_spec("dagster_project") is None or importlib.util.find_spec("dagster_project.definitions") is None:
+    if (
+        importlib.util.find_spec("dagster_project") is None
+        or importlib.util.find_spec("dagster_project.definitions") is None
+    ):
         pytest.skip("no Dagster project in this checkout yet")
     from dagster_project import definitions
 

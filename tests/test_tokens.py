@@ -1,4 +1,4 @@
-"""Run with `pytest tests/test_tokens.py`: tokens against the oracle, patterns against both regular-expression engines."""
+"""Run with `pytest tests/test_tokens.py`: tokens against the oracle, patterns against two engines."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_tokens_of_known_texts(text: str, expected: list[str]) -> None:
     assert tokenize_slow(text) == expected
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(st.lists(st.one_of(TEXT, st.text(max_size=12), st.none()), max_size=6))
 def test_arrays_agree_with_the_oracle(texts: list[str | None]) -> None:
     tokens = tokenize(pl.Series(texts, dtype=pl.String))
@@ -125,7 +125,7 @@ def test_folding_keeps_the_class_of_every_character() -> None:
 
 
 @pytest.mark.parametrize("position", ["anywhere", "opening", "closing"])
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(texts=st.lists(TEXT, min_size=1, max_size=8), draw=st.integers(0, 2**32))
 def test_a_pattern_matches_the_rows_that_hold_the_phrase(position: str, texts: list[str], draw: int) -> None:
     slow = [tokenize_slow(text) for text in texts]
@@ -135,8 +135,8 @@ def test_a_pattern_matches_the_rows_that_hold_the_phrase(position: str, texts: l
         expected = [phrase in spans(tokens, position) for tokens in slow]
         pattern = phrase_pattern(phrase, position)
         assert column.str.contains(pattern).to_list() == expected, (phrase, pattern)
-        matched = duckdb.execute("select list_transform(?, t -> regexp_matches(t, ?))", [texts, pattern]).fetchone()
-        assert matched == (expected,), (phrase, pattern)
+        in_order = "select list(regexp_matches(t, $2) order by i) from unnest($1) with ordinality as texts(t, i)"
+        assert duckdb.execute(in_order, [texts, pattern]).fetchall() == [(expected,)], (phrase, pattern)
 
 
 def spans(tokens: list[str], position: str) -> set[str]:

@@ -12,7 +12,6 @@ import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -25,7 +24,7 @@ from chunky.lens import Lens
 from chunky.settings import Settings
 from chunky.stages import stage
 from chunky.tables import TABLES
-from chunky.warehouse import Warehouse, read_provenance
+from chunky.warehouse import Transaction, Warehouse, read_provenance
 
 COUNTS = "keywords.counts"
 CHUNKS = "corpus.chunks"
@@ -35,12 +34,19 @@ def counts(chunk: str, rows: int, start: int = 0) -> pa.Table:
     """`rows` rows of keywords.counts for one chunk; column `rows` holds the same number in all of them."""
     return pa.Table.from_pylist(
         [
-            {"phrase_id": start + i, "side": "query", "phrase": f"p{i}", "position": "anywhere", "tokens": 1,
-             "chunk": chunk, "rows": rows}
+            {
+                "phrase_id": start + i,
+                "side": "query",
+                "phrase": f"p{i}",
+                "position": "anywhere",
+                "tokens": 1,
+                "chunk": chunk,
+                "rows": rows,
+            }
             for i in range(rows)
         ],
         schema=TABLES[COUNTS].arrow_schema,
-    )  # fmt: skip
+    )
 
 
 def facts(text: str) -> dict[str, str]:
@@ -79,7 +85,7 @@ def test_an_error_leaves_the_old_state_and_no_files(lake: Warehouse) -> None:
     put(lake, "a", 3)
     before = lake.parts(COUNTS)
 
-    def fail(transaction: Any) -> None:
+    def fail(transaction: Transaction) -> None:
         transaction.write(COUNTS, counts("a", 4), facts("g"), ("a",))
         transaction.write(COUNTS, counts("b", 2), facts("g"), ("b",))
         transaction.drop(COUNTS, ("a",))
@@ -226,6 +232,7 @@ def test_provenance_travels_with_the_bytes(lake: Warehouse) -> None:
 
 # several tables ----------------------------------------------------------------------------------------------------
 
+
 def chunk_row(chunk: str, rows: int) -> pa.Table:
     """One row of corpus.chunks."""
     entry = TABLES[CHUNKS]
@@ -253,8 +260,12 @@ def die(*_, **__):
 def child(script: str, lake: Warehouse) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", PREAMBLE + textwrap.dedent(script), str(lake.root)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parent.parent,
+    )
 
 
 def killed(script: str, lake: Warehouse) -> None:
@@ -276,14 +287,16 @@ POINTS = {
     "before the data file gets its name": ("warehouse.os.replace = die", 3, 3),
     "between data file and pointer": ("warehouse._replace = die", 3, 3),
     "before the pointer is renamed": (
-        "real = os.replace\nwarehouse.os.replace = lambda a, b: die() if str(b).endswith('current') else real(a, b)", 3, 3
+        "real = os.replace\nwarehouse.os.replace = lambda a, b: die() if str(b).endswith('current') else real(a, b)",
+        3,
+        3,
     ),
     "between the pointers of two tables": (
-        "real = warehouse._replace\n"
-        "def once(path, text):\n    real(path, text)\n    die()\n"
-        "warehouse._replace = once", 9, 3
+        "real = warehouse._replace\ndef once(path, text):\n    real(path, text)\n    die()\nwarehouse._replace = once",
+        9,
+        3,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -323,9 +336,12 @@ def test_pointers_are_swapped_in_the_order_named(lake: Warehouse, monkeypatch: p
 
 
 def test_a_breach_in_the_second_table_hides_the_first(lake: Warehouse) -> None:
-    with pytest.raises(ContractError), lake.transaction(COUNTS, CHUNKS) as transaction:
+    def write_both(transaction: Transaction) -> None:
         transaction.write(COUNTS, counts("a", 1), facts("f"), ("a",))
         transaction.write(CHUNKS, chunk_row("a", -1), facts("f"))
+
+    with pytest.raises(ContractError), lake.transaction(COUNTS, CHUNKS) as transaction:
+        write_both(transaction)
     assert lake.parts(COUNTS) == lake.parts(CHUNKS) == {}
     assert list(lake.root.rglob("*.parquet*")) == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ Exit codes: 0 done; 1 an error, told as problem and remedy (`doctor`: something 
 def render() -> str:
     """The whole page as Markdown."""
     root = typer.main.get_command(app)
-    parts = [_HEAD, "## Options of every verb\n\nBefore or after the verb.\n\n", _options(shared_parameters())]
+    parts = [_HEAD, "## Options of every verb\n\nBefore or after the verb.\n\n", _options(root, shared_parameters())]
     parts += [_command(f"chunky {name}", command, "##") for name, command in _children(root)]
     return "".join(parts).rstrip() + "\n"
 
@@ -38,23 +39,15 @@ def _command(name: str, command: Any, level: str) -> str:
     shared = {option for parameter in shared_parameters() for option in parameter.opts}
     own = [parameter for parameter in command.params if not shared & set(parameter.opts)]
     arguments = [parameter for parameter in own if parameter.param_type_name == "argument"]
-    pieces = [piece for parameter in arguments for piece in parameter.get_usage_pieces(_context(command))]
+    pieces = [piece for parameter in arguments for piece in parameter.get_usage_pieces(command.context_class(command))]
     usage = " ".join([name, *pieces])
-    text = f"\n{level} {name}\n\n    {usage}\n\n{(command.help or '').strip()}\n\n{_options(own)}"
+    text = f"\n{level} {name}\n\n    {usage}\n\n{(command.help or '').strip()}\n\n{_options(command, own)}"
     return text + "".join(_command(f"{name} {child}", inner, level + "#") for child, inner in _children(command))
 
 
-def _context(command: Any) -> Any:
-    return command.context_class(command)
-
-
-def _options(parameters: list[Any]) -> str:
-    lines = []
-    for parameter in parameters:
-        record = parameter.get_help_record(_context(typer.main.get_command(app)))
-        if record is not None:
-            lines.append(f"- `{record[0]}`: {' '.join(record[1].split())}\n")
-    return "".join(lines)
+def _options(command: Any, parameters: Sequence[Any]) -> str:
+    records = [parameter.get_help_record(command.context_class(command)) for parameter in parameters]
+    return "".join(f"- `{record[0]}`: {' '.join(record[1].split())}\n" for record in records if record is not None)
 
 
 def main() -> None:

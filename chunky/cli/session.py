@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -120,7 +121,8 @@ def _assignment(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def shared_parameters() -> list[Any]:
+@cache
+def shared_parameters() -> tuple[Any, ...]:
     """The shared options as command parameters whose values go to the session, not to the verb."""
     carrier = typer.Typer(add_completion=False)
     carrier.command()(_shared)
@@ -128,7 +130,7 @@ def shared_parameters() -> list[Any]:
     for parameter in parameters:
         parameter.expose_value = False
         parameter.callback = _store
-    return parameters
+    return tuple(parameters)
 
 
 def share(command: Any) -> None:

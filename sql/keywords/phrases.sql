@@ -3,7 +3,7 @@
 -- paper: own; log odds with an informative Dirichlet prior after Monroe, Colaresi and Quinn 2008, equations 15 to 22
 --
 -- Counts are rows, not words: a row holds the phrase or not. So the prior has two cells, and the variance keeps the rows
--- without the phrase, which Monroe et al. drop because every word is rare: here a phrase can hold in all of a chunk.
+-- without the phrase, which Monroe et al. drop as every word is rare: here a phrase can hold in all of a chunk.
 -- The prior is the mix's own frequency (half a row added to both cells, so that neither is empty), worth
 -- keyword_prior_rows rows, by default a quarter of the mix. On a real mix of 271 thousand rows that z-score ranks
 -- phrases as the likelihood ratio does (rank correlation 0.97; prior of the whole mix 0.93, of 1,000 rows 0.56: there
@@ -33,7 +33,7 @@ phrase_totals as (
         any_value(counts.tokens) as tokens,
         sum(counts.rows)::bigint as rows,
         count(*) as chunk_count,
-        min({'fewer': -counts.rows, 'chunk': counts.chunk}) as top,
+        min(struct_pack(fewer := -counts.rows, chunk := counts.chunk)) as top,
     from keywords.counts as counts
     group by all
 ),
@@ -65,8 +65,9 @@ posteriors as (
 scores as (
     select
         posteriors.*,
-        case when posteriors.rest_rows > 0
-            then ln(posteriors.top_with / posteriors.top_without) - ln(posteriors.rest_with / posteriors.rest_without)
+        case
+            when posteriors.rest_rows > 0 then
+                ln(posteriors.top_with / posteriors.top_without) - ln(posteriors.rest_with / posteriors.rest_without)
         end as phrase_log_odds,
         sqrt(
             1 / posteriors.top_with + 1 / posteriors.top_without

@@ -1,6 +1,6 @@
 -- How likely is a response like this, given a query like that, inside each chunk?
--- parameters: query_pattern = "(?i)two[- ]part" — regular expression on the query; empty = any
---   response_pattern = "I hope it is correct" — regular expression on the response; empty = any
+-- parameters: query_pattern = "(?i)step[- ]by[- ]step" — regular expression on the query; empty = any
+--   response_pattern = "(?i)the answer is" — regular expression on the response; empty = any
 select
     chunk,
     chunk_rows,

@@ -1,6 +1,8 @@
 -- Which words of the answers come from a chunk most out of proportion?
 -- parameters: chunk = "" — the chunk; empty = every chunk's strongest
 --   most_phrases = 10 — phrases shown a chunk
+--   least_share = 0.5 — share of the rows with the phrase that the chunk must hold
+--   least_tokens = 2 — shorter phrases are left out
 with ranked_phrases as (
     select
         top_chunk,
@@ -11,7 +13,11 @@ with ranked_phrases as (
         phrase_z_score,
         row_number() over (partition by top_chunk order by phrase_z_score desc, phrase asc) as place,
     from keywords.phrases
-    where side = 'response' and position = 'anywhere' and phrase_z_score is not null
+    where side = 'response'
+        and position = 'anywhere'
+        and phrase_z_score is not null
+        and top_chunk_share >= getvariable('least_share')
+        and tokens >= getvariable('least_tokens')
 )
 
 select
