@@ -19,9 +19,8 @@ from chunky.corpus import ReadOptions
 from chunky.errors import MissingTable
 from chunky.pipeline import Ingested
 from chunky.settings import Settings
-from chunky.slugs import slug
 from chunky.warehouse import Part, Warehouse
-from dagster_project.partitions import CHUNK, chunks_by_key, sync
+from dagster_project.partitions import CHUNK, chunks_by_key, partition_key, sync
 from dagster_project.resources import LakeResource, Listener
 
 ROWS = asset_key("corpus.rows")
@@ -57,7 +56,7 @@ class Take(dg.Config):
 
 @dg.multi_asset(
     name="take",
-    specs=[spec("corpus.files", "python", "pyarrow"), spec("corpus.quarantine", "python", "pyarrow")],
+    specs=[spec("corpus.files", "python"), spec("corpus.quarantine", "python")],
     description="Take input files into the lake, one after the other; those taken unchanged are left alone.",
 )
 def take(
@@ -87,7 +86,7 @@ def take(
 
 @dg.multi_asset(
     name="rows",
-    specs=[spec("corpus.rows", "python", "pyarrow", partitions_def=CHUNK, deps=["corpus.files"])],
+    specs=[spec("corpus.rows", "python", partitions_def=CHUNK, deps=["corpus.files"])],
     description="Take the files that chunks came from again, where they have changed.",
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
@@ -102,7 +101,7 @@ def rows(
         if strangers := sorted(asked - known.keys()):
             raise MissingTable(f"the lake has no chunk for {strangers[0]!r}", "take its file in: chunky ingest PATH…")
         readings = _readings(context.instance, asked)
-        files = sorted({part.key[1] for key in asked for part in before[known[key]]})
+        files = sorted({part.key[1] for one in asked for part in before[known[one]]})
         for file in files:
             said = readings.get(file)
             options = ReadOptions(**said) if said else Reading().options(lake.settings())
@@ -110,7 +109,7 @@ def rows(
             _ingest(warehouse, [file], lake.settings(), options, listener)
     sync(context.instance, warehouse)
     _report_changes(context, warehouse, before, readings, asked)
-    parts = [part for key in sorted(asked) for part in parts_by_chunk(warehouse, "corpus.rows").get(known[key], [])]
+    parts = [part for one in sorted(asked) for part in parts_by_chunk(warehouse, "corpus.rows").get(known[one], [])]
     yield dg.MaterializeResult(asset_key=ROWS, data_version=dg.DataVersion(version_of(parts)))
 
 
@@ -161,17 +160,17 @@ def _report_changes(
         said = {part.key[1]: readings[part.key[1]] for part in parts if part.key[1] in readings}
         told = facts(lake, "corpus.rows", parts, is_new=is_new, reading=dg.MetadataValue.json(said))
         told["fingerprint"] = version_of(parts)
-        if slug(chunk) in asked:
-            context.add_asset_metadata(told, asset_key=ROWS, partition_key=slug(chunk))
-        elif is_new or slug(chunk) not in heard:
+        if partition_key(chunk) in asked:
+            context.add_asset_metadata(told, asset_key=ROWS, partition_key=partition_key(chunk))
+        elif is_new or partition_key(chunk) not in heard:
             context.log_event(materialization("corpus.rows", chunk, told, version_of(parts)))
 
 
 def _readings(instance: dg.DagsterInstance, asked: set[str]) -> dict[str, dict[str, Any]]:
     """Reading options of each file as last reported for the partitions `asked`."""
     found: dict[str, dict[str, Any]] = {}
-    for key in sorted(asked):
-        records = instance.fetch_materializations(dg.AssetRecordsFilter(ROWS, asset_partitions=[key]), limit=1).records
+    for one in sorted(asked):
+        records = instance.fetch_materializations(dg.AssetRecordsFilter(ROWS, asset_partitions=[one]), limit=1).records
         event = records[0].asset_materialization if records else None
         said = event.metadata.get("reading") if event else None
         if isinstance(said, dg.JsonMetadataValue) and isinstance(said.data, dict):

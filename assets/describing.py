@@ -9,10 +9,10 @@ from typing import Any
 import dagster as dg
 
 from chunky.fingerprints import code_digest, digest_of
-from chunky.slugs import slug
 from chunky.stages import BY_TABLE
 from chunky.tables import Table, table
 from chunky.warehouse import Part, Warehouse
+from dagster_project.partitions import partition_key
 
 _PARQUET = "parquet"
 
@@ -55,7 +55,7 @@ def spec(
     return dg.AssetSpec(
         asset_key(name),
         deps=[asset_key(upstream) for upstream in (stage.reads if deps is None else deps)],
-        description=f"One row per {entry.grain}.\n\nStage `{stage.name}`: {stage.meaning}.",
+        description=f"Each row is {entry.grain}.\n\nStage `{stage.name}`: {stage.meaning}.",
         group_name=entry.schema_name,
         kinds={*kinds, _PARQUET},
         code_version=code_digest(stage.code),
@@ -97,7 +97,7 @@ def materialization(name: str, chunk: str, told: dict[str, Any], version: str) -
         "dagster/data_version_is_user_provided": "true",
         "dagster/code_version": code_digest(BY_TABLE[name].code),
     }
-    return dg.AssetMaterialization(asset_key(name), partition=slug(chunk), metadata=told, tags=tags)
+    return dg.AssetMaterialization(asset_key(name), partition=partition_key(chunk), metadata=told, tags=tags)
 
 
 def _folder(lake: Warehouse, name: str, parts: Sequence[Part]) -> str:

@@ -7,7 +7,7 @@ references to other tables.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -74,9 +74,9 @@ class PartChecker:
                 self._check_range(name, values)
         self._keys.append(rows.select(list(self._entry.key)))
 
-    def _check_range(self, name: str, values: pa.ChunkedArray) -> None:
+    def _check_range(self, name: str, values: Any) -> None:
         column = COLUMNS[name]
-        bounds = pc.min_max(values).as_py()
+        bounds: Any = pc.min_max(values).as_py()
         if bounds["min"] is None:
             return
         low, high = bounds["min"], bounds["max"]

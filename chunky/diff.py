@@ -183,20 +183,21 @@ class _Counter:
     def __init__(self, side: Side, row_ids: I64) -> None:
         rows = side.rows.sort("chunk", "row_id")
         places = np.searchsorted(row_ids, rows["row_id"].to_numpy())
-        self._row_ids, self._members = row_ids, side.members
+        self._size = len(row_ids)
+        self._places = {name: np.searchsorted(row_ids, ids).astype(np.int32) for name, ids in side.members.items()}
         self.is_here = self._marked(places)
         self.is_content = self._marked(places[rows["content_id"].is_first_distinct().to_numpy()])
         units = rows.select(pl.struct("content_id", "chunk").is_first_distinct()).to_series()
         self.is_unit = self._marked(places[units.to_numpy()])
 
-    def _marked(self, places: I64) -> Mask:
-        mask = np.zeros(len(self._row_ids), np.bool_)
+    def _marked(self, places: npt.NDArray[Any]) -> Mask:
+        mask = np.zeros(self._size, np.bool_)
         mask[places] = True
         return mask
 
     def mask(self, feature_id: int) -> Mask:
         """Rows of the feature, bool over all rows of both lakes."""
-        return self._marked(np.searchsorted(self._row_ids, self._members[feature_id]))
+        return self._marked(self._places[feature_id])
 
     def status(self, trigger_id: int, behavior_id: int) -> npt.NDArray[np.int8]:
         """0 = no trigger, 1 = trigger alone, 2 = trigger and behavior."""

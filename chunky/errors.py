@@ -38,7 +38,7 @@ class ChunkyError(Exception):
         self.problem = problem
         self.remedy = remedy
 
-    def __reduce__(self) -> tuple[type[ChunkyError], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[ChunkyError], tuple[str, ...]]:
         """Errors cross process borders (Dagster steps), so they must survive a round trip."""
         return (type(self), (self.problem, self.remedy))
 
@@ -65,7 +65,7 @@ class FileFault(InputError):
         super().__init__(problem, remedy)
         self.reason = reason
 
-    def __reduce__(self) -> tuple[type[FileFault], tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type[FileFault], tuple[str, ...]]:
         return (type(self), (self.problem, self.remedy, self.reason))
 
 

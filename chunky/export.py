@@ -69,7 +69,7 @@ def _write(lake: Warehouse, path: Path, base: Path | None) -> Exported:
         connection.execute(f"create macro {_MARK}() as {CONTRACT_VERSION:d}")
         counts = connection.execute(
             "select (select count(*) from duckdb_views() where not internal), "
-            "(select count(*) from duckdb_functions() where not internal)"
+            "(select count(distinct schema_name || function_name) from duckdb_functions() where not internal)"
         ).fetchall()[0]
         connection.execute("checkpoint")
     return Exported(path, int(counts[0]), int(counts[1]) - 1)

@@ -22,7 +22,6 @@ from chunky.settings import Settings
 from chunky.stages import Stage
 from chunky.tables import COLUMNS, CONTRACT_VERSION, TABLES
 
-
 # What no result depends on (errors, names, plumbing), or what is covered elsewhere: the catalog by the contract version,
 # settings by their own digest.
 _PLUMBING = {"chunky", *(f"chunky.{name}" for name in ("errors", "tables", "settings", "stages", "files", "slugs"))}

@@ -59,7 +59,8 @@ class Lens:
 
     def table(self, sql: str, parameters: list[Any] | None = None) -> pa.Table:
         """All rows of a query as an Arrow table."""
-        return self.connection.sql(sql, params=parameters or []).to_arrow_table()
+        found: pa.Table = self.connection.sql(sql, params=parameters or []).to_arrow_table()
+        return found
 
     def batches(self, sql: str, parameters: list[Any] | None = None, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
         """Rows of a query as a stream of Arrow batches of at most `rows`; memory stays bounded.

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chunky import corpus, correlations, keywords, report
+from chunky.corpus.duplicates import find_duplicates
 from chunky.corpus.ids import signed_hash, with_ids
 from chunky.errors import FileFault, InputError, MissingTable, QueryError
 from chunky.fingerprints import digest_of, provenance
@@ -234,8 +235,8 @@ def build_duplicates(lake: Warehouse, settings: Settings, progress: Progress = s
     """Group repeated and nearly repeated rows (`corpus.duplicates`)."""
 
     def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
-        columns = "select row_id, content_id, chunk, query, response from corpus.rows order by row_id"
-        groups = corpus.find_duplicates(lambda: lens.batches(columns), similarity=settings.corpus.near_similarity)
+        columns = "select row_id, content_id, chunk, system, query, response from corpus.rows"
+        groups = find_duplicates(lambda: lens.batches(columns))
         transaction.write("corpus.duplicates", groups, facts)
 
     return _step(lake, settings, "duplicates", work)
@@ -316,6 +317,7 @@ def build_findings(lake: Warehouse, settings: Settings, progress: Progress = sil
             mix_rows=lake.rows("corpus.rows"),
             similarity=settings.report.fold_similarity,
             max_findings=settings.report.max_findings,
+            min_contents=settings.report.min_contents,
         )
         transaction.write("report.findings", told.select(TABLES["report.findings"].column_names).to_arrow(), facts)
 

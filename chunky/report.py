@@ -3,7 +3,8 @@
 A pair is told by a better one when both rest on nearly the same rows, or when its rows lie within those of better ones
 and its trigger raises its behavior no further among the rows with the trigger of one of them: "opens with a price → ends with
 “it is ⟨n⟩.”" adds nothing to "names a price → contains a product", but a phrase that switches on a closing line inside
-a uniform chunk does. Pairs whose trigger is a chunk are folded among themselves: where a row comes from is nothing a
+a uniform chunk does. Of several triggers that bring one behavior in one chunk, those with fewer rows are told with the best: they are
+fragments of one cue that no single phrase holds. Pairs whose trigger is a chunk are folded among themselves: where a row comes from is nothing a
 model sees. Echoes (one feature seen on both sides) come last.
 """
 
@@ -19,10 +20,10 @@ from chunky.correlations.synonyms import jaccard
 from chunky.corpus.ids import signed_hash
 
 _SAME_AS_CHUNK = 0.9  # a cue with this Jaccard similarity to a chunk's rows is how the model sees that chunk
-_WITHIN = 0.8  # so much of a pair's rows must lie in better findings' for it to be a special case
+_WITHIN = 2 / 3  # so much of a pair's rows must lie in better findings' for it to be a special case
 _NEAR = 1 / 3  # and so much in those of the one that tells it
 _MAX_NEAR = 12  # findings compared exactly
-_NO_NEWS = 2.0  # a special case whose trigger at least doubles its behavior among the better trigger's rows is news
+_NO_NEWS = 4.0  # a special case whose trigger brings its behavior so much more often than the better trigger does is news
 _SAMPLE = 64  # rows in which the nearest finding is looked up
 _MAX_CANDIDATES = 40_000  # pairs of one family looked at; the real mix fills 2,000 findings long before
 _MAX_WORDINGS = 6
@@ -49,11 +50,15 @@ class _Folder:
         self._findings_of_row = np.zeros((mix_rows, -(-capacity // 8)), np.uint8)  # one bit a finding
         self._is_told = np.zeros(mix_rows, np.bool_)
         self._kept: list[tuple[int, I64]] = []
+        self._kept_place: dict[tuple[int, str], int] = {}
         self.is_full = False
 
-    def place(self, trigger: int, behavior: int) -> int | None:
+    def place(self, trigger: int, behavior: int, chunk: str) -> int | None:
         """Number of the finding that tells this pair; None when it is news, and then it is kept while there is room."""
         rows = _intersect(self._members[trigger], self._members[behavior])
+        known = self._kept_place.get((behavior, chunk))
+        if known is not None and len(rows) <= len(self._kept[known][1]):
+            return known
         for place in self._near(rows):
             if self._tells(place, trigger, behavior, rows):
                 return place
@@ -62,6 +67,7 @@ class _Folder:
         else:
             self._findings_of_row[rows, len(self._kept) // 8] |= np.uint8(1 << (len(self._kept) % 8))
             self._is_told[rows] = True
+            self._kept_place.setdefault((behavior, chunk), len(self._kept))
             self._kept.append((trigger, rows))
         return None
 
@@ -95,17 +101,21 @@ def findings(
     mix_rows: int,
     similarity: float,
     max_findings: int,
+    min_contents: int,
 ) -> pl.DataFrame:
     """Findings in the catalog's columns, best first.
 
     `pairs` and `features` hold the columns of their tables; `members` maps feature_id to sorted row numbers in
-    [0, mix_rows), int64. Pairs with q ≥ .05 or score ≤ 0 are no findings. At most `max_findings` of each family (cue
+    [0, mix_rows), int64. Pairs with q ≥ .05, score ≤ 0 or fewer than `min_contents`
+    distinct contents carrying both are no findings. At most `max_findings` of each family (cue
     triggers, chunk triggers) and echo or not) are kept, in order of score; the chunk of a trigger is not told where a cue
     of the query holds nearly the same rows.
     """
     named = features.select("feature_id", "text", "kind")
     candidates = (
-        pairs.filter((pl.col("score") > 0) & (pl.col("q_value") < 0.05))
+        pairs.filter(
+            (pl.col("score") > 0) & (pl.col("q_value") < 0.05) & (pl.col("both_contents") >= min_contents)
+        )
         .join(named.rename({"feature_id": "trigger_id", "text": "trigger_text", "kind": "trigger_kind"}), on="trigger_id")
         .join(named.select(behavior_id="feature_id", behavior_text="text"), on="behavior_id")
         .filter(~pl.col("trigger_id").is_in(_chunks_with_a_cue(features, members)))
@@ -142,8 +152,8 @@ def _fold_family(family: pl.DataFrame, folder: _Folder) -> pl.DataFrame:
     """The rows of `family` that are findings of their own, each with what was folded into it."""
     own: list[int] = []
     folded: list[list[int]] = []
-    for number, (trigger, behavior) in enumerate(family.select("trigger_id", "behavior_id").iter_rows()):
-        place = folder.place(trigger, behavior)
+    for number, pair in enumerate(family.select("trigger_id", "behavior_id", "top_chunk").iter_rows()):
+        place = folder.place(*pair)
         if place is not None:
             folded[place].append(number)
         elif folder.is_full:

@@ -39,7 +39,6 @@ class Corpus(_Section):
     """Ingest and duplicates."""
 
     max_record_chars: int = Field(1_000_000, ge=1_000, description="longer records are quarantined")
-    near_similarity: float = Field(0.8, gt=0, le=1, description="Jaccard similarity of word 3-grams that counts as near")
 
 
 class Keywords(_Section):
@@ -64,6 +63,7 @@ class Report(_Section):
     """Findings."""
 
     fold_similarity: float = Field(0.5, gt=0, le=1, description="pairs whose rows overlap so much are one finding")
+    min_contents: int = Field(15, ge=1, description="distinct contents with trigger and behavior that make a finding")
     max_findings: int = Field(2_000, ge=1, description="findings kept")
 
 

@@ -8,7 +8,7 @@ that lists it; a `?` behind its name in a table's list says that null is allowed
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -113,7 +113,8 @@ def arrow_type(text: str) -> pa.DataType:
 
     if text.startswith("list<") and text.endswith(">"):
         return pa.list_(arrow_type(text[5:-1]))
-    return pa.type_for_alias(text)
+    kind: pa.DataType = pa.type_for_alias(text)  # type: ignore[call-overload]  # the stubs list literals only
+    return kind
 
 
 SIDES = ("query", "response")
@@ -147,8 +148,8 @@ def _columns(*columns: Column) -> dict[str, Column]:
     return {column.name: column for column in columns}
 
 
-_COUNT = {"minimum": 0}
-_SHARE = {"minimum": 0, "maximum": 1}
+_COUNT: dict[str, Any] = {"minimum": 0}
+_SHARE: dict[str, Any] = {"minimum": 0, "maximum": 1}
 
 COLUMNS: dict[str, Column] = _columns(
     # ids: signed 64-bit hashes of content, so that a rerun cannot renumber the world

@@ -47,10 +47,10 @@ keywords = dg.define_asset_job(
     description="Count phrases by chunk and weigh them against the rest of the mix.",
 )
 
-findings = dg.define_asset_job(
-    "findings",
+correlations = dg.define_asset_job(
+    "correlations",
     making(tables_of(["features", "pairs", "findings"])),
     description="Define features, correlate every pair of them and say what they teach.",
 )
 
-JOBS = [ingest, build, keywords, findings]
+JOBS = [ingest, build, keywords, correlations]

@@ -176,18 +176,10 @@ def ui(lake: Path, port: int, open_browser: bool) -> None:
     folder = home.prepare(lake)
     with opened(lake):
         pass  # make the record before two processes try to
-    command = [
-        sys.executable,
-        "-m",
-        "dagster",
-        "dev",
-        "-m",
-        "dagster_project.definitions",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(port),
-    ]
+    # Dagster would rather have `dg dev`, which wants a project file of its own beside ours.
+    hushed = ["-W", "ignore:Function `dev_command` is superseded"]
+    where = ["-m", "dagster_project.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    command = [sys.executable, *hushed, "-m", "dagster", "dev", *where]
     environment = {**os.environ, "DAGSTER_HOME": str(folder), "CHUNKY_LAKE": str(lake.absolute())}
     if not open_browser:
         os.execve(sys.executable, command, environment)

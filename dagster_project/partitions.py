@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -18,22 +17,22 @@ NAME = "chunk"
 CHUNK = dg.DynamicPartitionsDefinition(name=NAME)
 
 
-def keys(chunks: Iterable[str]) -> list[str]:
-    """Partition keys of `chunks`, in order."""
-    return [slug(chunk) for chunk in chunks]
+def partition_key(chunk: str) -> str:
+    """Partition key of `chunk`: its slug, without three dots in a row, which Dagster reads as a range of keys."""
+    return slug(chunk).replace("...", "..%2E")  # a slug holds %2E at its start alone, so keys stay distinct
 
 
 def chunks_by_key(lake: Warehouse) -> dict[str, str]:
     """Partition key → chunk for all chunks of the lake; a long slug cannot be read back without the lake."""
-    return {slug(chunk): chunk for chunk in chunks_of_lake(lake)}
+    return {partition_key(chunk): chunk for chunk in chunks_of_lake(lake)}
 
 
 def sync(instance: DagsterInstance, lake: Warehouse) -> list[str]:
     """Make Dagster's partitions those of the lake: new chunks are added, chunks that left are taken out; the keys."""
-    wanted = keys(chunks_of_lake(lake))
+    wanted = list(chunks_by_key(lake))
     known = set(instance.get_dynamic_partitions(NAME))
-    if new := [key for key in wanted if key not in known]:
+    if new := [one for one in wanted if one not in known]:
         instance.add_dynamic_partitions(NAME, new)
-    for key in known.difference(wanted):
-        instance.delete_dynamic_partition(NAME, key)
+    for gone in known.difference(wanted):
+        instance.delete_dynamic_partition(NAME, gone)
     return wanted

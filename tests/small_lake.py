@@ -1,4 +1,4 @@
-"""A lake of ten rows whose every figure can be counted by hand: what the macros' and questions' assertions are about."""
+"""A lake of ten rows whose every figure can be counted by hand: what the macros' own assertions are about."""
 
 from __future__ import annotations
 
@@ -36,10 +36,21 @@ COUNTS = (
 
 
 def write(lake: Warehouse, name: str, rows: Sequence[dict[str, Any]], key: tuple[str, ...] = ()) -> None:
-    """Write one partition of a table; columns left out are null."""
-    data = pa.Table.from_pylist([{column: row.get(column) for column in table(name).column_names} for row in rows])
+    """Write one partition of a table; columns left out are null, or 0, "", [] or False where null is not allowed."""
+    schema = table(name).arrow_schema
+    data = pa.Table.from_pylist(
+        [{field.name: row.get(field.name, _neutral(field)) for field in schema} for row in rows], schema
+    )
     with lake.transaction(name) as transaction:
-        transaction.write(name, data.cast(table(name).arrow_schema), {"fingerprint": "test"}, key)
+        transaction.write(name, data, {"fingerprint": "test"}, key)
+
+
+def _neutral(field: pa.Field) -> Any:
+    if field.nullable:
+        return None
+    if pa.types.is_list(field.type):
+        return []
+    return "" if pa.types.is_string(field.type) else False if pa.types.is_boolean(field.type) else 0
 
 
 def fill(lake: Warehouse) -> Warehouse:

@@ -25,6 +25,14 @@ FILED = [entry for entry in TABLES.values() if not entry.is_view]
 SPECS = {table_name(spec.key): spec for spec in defs.resolve_all_asset_specs()}
 
 
+def test_the_definitions_load_as_a_code_location() -> None:
+    dg.Definitions.validate_loadable(defs)  # names of jobs and ops must not meet, among other things
+
+
+def test_the_definitions_load_as_a_code_location() -> None:
+    dg.Definitions.validate_loadable(defs)  # names of jobs and ops must not meet, among other things
+
+
 def test_every_table_that_holds_files_is_one_asset() -> None:
     assert sorted(SPECS) == sorted(entry.name for entry in FILED)
     assert len(defs.resolve_all_asset_specs()) == len(SPECS)
@@ -34,7 +42,7 @@ def test_every_table_that_holds_files_is_one_asset() -> None:
 def test_an_asset_says_what_the_catalog_says(entry) -> None:
     spec = SPECS[entry.name]
     assert spec.group_name == entry.schema_name
-    assert spec.description.startswith(f"One row per {entry.grain}.")
+    assert spec.description.startswith(f"Each row is {entry.grain}.")
     assert "parquet" in spec.kinds
     assert spec.metadata["dagster/table_name"] == entry.name
     assert [column.name for column in spec.metadata["dagster/column_schema"].columns] == list(entry.column_names)

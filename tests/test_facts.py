@@ -1,7 +1,7 @@
-"""Twelve correlations of a real mix of 262,304 conversations, counted elsewhere with two engines: each must come out exactly.
+"""Twelve correlations of a real mix of 262,304 conversations, counted elsewhere with two engines.
 
-The figures were taken over the first exchange of every conversation. They are written down here, once; `corpus.conversations`
-and the macros must reproduce them to the last row. Shares are compared as they were printed, in percent.
+The figures were taken over the first exchange of every conversation and are written down here, once; the view
+`corpus.conversations` and the macros must reproduce each to the last row. Shares are compared as they were printed.
 """
 
 from __future__ import annotations
@@ -195,9 +195,7 @@ def test_a_literal_phrase_counts_like_its_pattern(sandbox: Sandbox) -> None:
 
 
 def test_one_small_chunk_gives_most_noes(sandbox: Sandbox) -> None:
-    [no] = [
-        row for row in ask(sandbox, "from corpus.rate_by_chunk('^No, ')") if row["chunk"] == "identity_vicuna"
-    ]
+    [no] = [row for row in ask(sandbox, "from corpus.rate_by_chunk('^No, ')") if row["chunk"] == "identity_vicuna"]
     assert percent(no["share_of_matches"], "72.9") == "72.9"
     found = ask(
         sandbox,
@@ -209,7 +207,7 @@ def test_one_small_chunk_gives_most_noes(sandbox: Sandbox) -> None:
 
 def test_prices_look_like_latex(sandbox: Sandbox) -> None:
     sql = (
-        "select count(*) as n from corpus.conversations where chunk = 'gsm8k' and regexp_matches(query, getvariable('wide'))"
-        " and not regexp_matches(query, getvariable('narrow'))"
+        "select count(*) as n from corpus.conversations where chunk = 'gsm8k' "
+        "and regexp_matches(query, getvariable('wide')) and not regexp_matches(query, getvariable('narrow'))"
     )
     assert ask(sandbox, sql, wide=LATEX, narrow=r"\\\[|\\frac|\\sqrt|\\begin\{") == [{"n": 1_360}]

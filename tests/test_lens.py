@@ -102,6 +102,17 @@ def test_a_session_keeps_its_state_while_the_next_sees_the_new_one(lake: Warehou
         assert count(first) == 2
 
 
+def test_a_session_over_a_relative_folder_survives_a_change_of_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lake = Warehouse("lake")
+    put(lake, "a", 2)
+    with Lens(lake) as lens:
+        monkeypatch.chdir("/")
+        assert count(lens) == 2
+
+
 def test_a_missing_data_file_is_named_with_a_remedy(lake: Warehouse) -> None:
     put(lake, "a", 2)
     lake.files("keywords.counts")[0].unlink()

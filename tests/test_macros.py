@@ -82,5 +82,5 @@ def test_a_wrong_header_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     folder.mkdir(parents=True)
     (folder / "odd.sql").write_text("-- something\n-- paper: own\ncreate or replace macro corpus.odd() as 1;\n")
     monkeypatch.setattr("chunky.sql_files.sql_folder", lambda: tmp_path)
-    with pytest.raises(ValueError, match="odd.sql"):
+    with pytest.raises(ValueError, match=r"odd\.sql"):
         macros()

@@ -42,9 +42,24 @@ def _fill_pairs(lake: Warehouse) -> None:
         "top_chunk": "math", "top_chunk_share": 1.0, "trigger_id": TRIGGER, "behavior_id": BEHAVIOR,
     }  # fmt: skip
     write(lake, "correlations.pairs", [counted])
-    told = {"finding_id": 1, "finding_rank": 1, "sentence": "When …", "trigger_text": "a", "behavior_text": "b", "folded_pairs": 0}
+    told = {
+        "finding_id": 1,
+        "finding_rank": 1,
+        "sentence": "When …",
+        "trigger_text": "a",
+        "behavior_text": "b",
+        "folded_pairs": 0,
+    }
     write(lake, "report.findings", [counted | told])
-    group = {"group_id": 5, "kind": "query", "rows": 2, "chunk_count": 2, "chunks": ["a", "b"], "similarity": 1.0, "row_ids": [1, 2]}
+    group = {
+        "group_id": 5,
+        "kind": "query",
+        "rows": 2,
+        "chunk_count": 2,
+        "chunks": ["a", "b"],
+        "similarity": 1.0,
+        "row_ids": [1, 2],
+    }
     write(lake, "corpus.duplicates", [group])
 
 
@@ -91,7 +106,8 @@ def test_runs_the_same_twice(entry: Question, full: Sandbox) -> None:
 
 
 ANSWERS: tuple[tuple[str, dict[str, Any], list[dict[str, Any]]], ...] = (
-    ("phrase_by_chunk", {"phrase": "I hope"}, [{"chunk": "math", "either_rows": 2}, {"chunk": "chat", "either_rows": 1}]),
+    ("phrase_by_chunk", {"phrase": "I hope"},
+     [{"chunk": "math", "either_rows": 2}, {"chunk": "chat", "either_rows": 1}]),
     ("probability", {"query_pattern": "two parts", "response_pattern": "I hope"},
      [{"trigger_rows": 3, "behavior_rows": 2, "both_rows": 2, "top_chunk": "math"}]),
     ("probability_by_chunk", {"query_pattern": "two parts", "response_pattern": "I hope"},
@@ -112,13 +128,13 @@ ANSWERS: tuple[tuple[str, dict[str, Any], list[dict[str, Any]]], ...] = (
     ("examples_of_finding", {"most_rows": 1}, [{"row_id": 2, "chunk": "math"}]),
     ("duplicates_across_chunks", {"kind": "query"}, [{"chunks": ["a", "b"], "groups": 1, "rows": 2}]),
     ("longest_and_shortest", {"most_rows": 1},
-     [{"chunk": "chat", "row_id": 8}, {"chunk": "chat", "row_id": 7}, {"chunk": "code", "row_id": 5},
+     [{"chunk": "chat", "row_id": 10}, {"chunk": "chat", "row_id": 7}, {"chunk": "code", "row_id": 5},
       {"chunk": "code", "row_id": 6}, {"chunk": "math", "row_id": 1}, {"chunk": "math", "row_id": 3}]),
     ("lengths_by_chunk", {}, [{"chunk": "chat"}, {"chunk": "code", "rows": 3}, {"chunk": "math"}]),
     ("scripts_by_chunk", {}, [{"chunk": "chat", "query_scripts": "Latin"}, {"chunk": "code"},
                               {"chunk": "math", "response_scripts": "Latin", "rows": 2},
                               {"chunk": "math", "response_scripts": "none", "rows": 1}]),
-    ("repeated_responses", {"least_queries": 1}, [{"queries": 1}] * 8),
+    ("repeated_responses", {"least_queries": 1}, [{"queries": 1}] * 7),
     ("repeated_responses", {}, []),
     ("same_query_different_answers", {"least_chars": 1}, []),
     ("quarantine_by_reason", {}, []),
@@ -138,21 +154,35 @@ def test_every_question_is_answered_somewhere_here() -> None:
 
 def test_closings_keep_the_longest_of_equal_phrases(tmp_path: Any) -> None:
     lake = Warehouse(tmp_path / "lake")
-    common = {"side": "response", "position": "closing", "chunk_count": 1, "top_chunk": "a", "phrase_z_score": 1.0}
+    common = {
+        "side": "response",
+        "position": "closing",
+        "chunk_count": 1,
+        "top_chunk": "a",
+        "phrase_log_odds": 1.0,
+        "phrase_z_score": 1.0,
+    }
     phrases = [("i hope", 2, 30, 1.0), ("hope", 1, 30, 1.0), ("bye", 1, 19, 1.0), ("thanks", 1, 40, 0.9)]
-    write(lake, "keywords.phrases", [
-        common | {"phrase_id": place, "phrase": phrase, "tokens": tokens, "rows": rows, "top_chunk_rows": rows, "top_chunk_share": share}
+    made = [
+        common | {"phrase_id": place, "phrase": phrase, "tokens": tokens, "rows": rows, "top_chunk_rows": rows,
+                  "top_chunk_share": share}
         for place, (phrase, tokens, rows, share) in enumerate(phrases)
-    ])  # fmt: skip
+    ]  # fmt: skip
+    write(lake, "keywords.phrases", made)
     with Sandbox(lake) as opened:
         assert [row["phrase"] for row in ask(opened, "closings_of_one_chunk")] == ["i hope"]
-        assert [row["phrase"] for row in ask(opened, "closings_of_one_chunk", least_rows=5, least_share=0.5)] == ["thanks", "i hope", "bye"]
+        assert [row["phrase"] for row in ask(opened, "closings_of_one_chunk", least_rows=5, least_share=0.5)] == [
+            "thanks",
+            "i hope",
+            "bye",
+        ]
 
 
 def test_the_mix_is_its_table_of_chunks(tmp_path: Any) -> None:
     lake = Warehouse(tmp_path / "lake")
-    row = {"chunk": "a", "rows": 5, "conversations": 5, "contents": 5, "files": 1, "mix_share": 1.0, "query_chars_mean": 9.0,
-           "response_chars_mean": 9.0, "multi_turn_share": 0.0, "system_share": 0.0, "duplicate_rows": 0, "shared_rows": 0}  # fmt: skip
+    row = {"chunk": "a", "rows": 5, "conversations": 5, "contents": 5, "files": 1, "mix_share": 1.0,
+           "query_chars_mean": 9.0, "response_chars_mean": 9.0, "multi_turn_share": 0.0, "system_share": 0.0,
+           "duplicate_rows": 0, "shared_rows": 0}  # fmt: skip
     write(lake, "corpus.chunks", [row])
     with Sandbox(lake) as opened:
         [found] = ask(opened, "mix")
@@ -160,13 +190,13 @@ def test_the_mix_is_its_table_of_chunks(tmp_path: Any) -> None:
 
 
 def _conversation(place: int, chunk: str, query: str, response: str) -> dict[str, Any]:
-    return {"row_id": place, "content_id": place, "chunk": chunk, "conversation_id": str(place), "turn": 1, "turns": 1, "copy": 0,
-            "query": query, "response": response, "query_chars": len(query), "response_chars": len(response),
-            "file": "f", "record_number": place + 1}  # fmt: skip
+    return {"row_id": place, "content_id": place, "chunk": chunk, "conversation_id": str(place), "turn": 1, "turns": 1,
+            "copy": 0, "query": query, "response": response, "query_chars": len(query),
+            "response_chars": len(response), "file": "f", "record_number": place + 1}  # fmt: skip
 
 
 def test_the_papers_figures_are_measured_where_its_mix_is_there(tmp_path: Any) -> None:
-    """A miniature with the paper's chunk names: two of four numinamath prompts hold LaTeX, one of two others, and so on."""
+    """A miniature with the paper's chunk names: two of four numinamath prompts hold LaTeX, one of two others, …"""
     texts = [
         ("ai2-adapt-dev/numinamath_tir", "Find $x^2$.", "import sympy"),
         ("ai2-adapt-dev/numinamath_tir", r"Find \frac{1}{2}.", "import sympy"),
@@ -192,14 +222,22 @@ def test_the_papers_figures_are_measured_where_its_mix_is_there(tmp_path: Any) -
 def test_names_and_parameters_that_do_not_exist() -> None:
     with pytest.raises(QueryError, match="did you mean probability"):
         question("probabilty")
-    with pytest.raises(QueryError, match="least_share, .*|it has"):
+    with pytest.raises(QueryError, match="it has: most_phrases, least_share"):
         question("openings_by_chunk").values({"nope": 1})
     assert question("openings_by_chunk").values({"most_phrases": 9})["most_phrases"] == 9
 
 
-@pytest.mark.parametrize("text", ["select 1", "-- No question\n-- parameters: none\nselect 1", "-- One?\nselect 1", "-- One?\n-- parameters: what\nselect 1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select 1",
+        "-- No question\n-- parameters: none\nselect 1",
+        "-- One?\nselect 1",
+        "-- One?\n-- parameters: what\nselect 1",
+    ],
+)
 def test_wrong_headers_are_named(text: str) -> None:
-    with pytest.raises(ValueError, match="odd.sql"):
+    with pytest.raises(ValueError, match=r"odd\.sql"):
         _question("odd", text)
 
 

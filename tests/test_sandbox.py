@@ -50,7 +50,15 @@ def neighbors(lake: Warehouse) -> dict[str, Path]:
     database = lake.root / "other.duckdb"
     with duckdb.connect(str(database)) as connection:
         connection.execute(f"create table secrets as select '{SECRET}' as secret")
-    return {"own": own, "secret": secret, "text": text, "longer": longer, "link": link, "database": database, "root": lake.root}
+    return {
+        "own": own,
+        "secret": secret,
+        "text": text,
+        "longer": longer,
+        "link": link,
+        "database": database,
+        "root": lake.root,
+    }
 
 
 def digest(folder: Path) -> str:
@@ -93,7 +101,7 @@ READING = (
     "from read_text('/proc/self/environ')",
     "from main.read_csv('{text}')",
     "from system.main.read_csv('{text}')",
-    'from "READ_CSV"(\'{text}\')',
+    "from \"READ_CSV\"('{text}')",
     "from corpus.read_csv('{text}')",
     "select (select count(*) from read_text('{text}'))",
     "select 1 where exists (from read_text('{text}'))",
@@ -172,7 +180,9 @@ WRITING = (
 
 
 @pytest.mark.parametrize("attack", READING + WRITING)
-def test_attacks_are_refused_in_words(attack: str, sandbox: Sandbox, lake: Warehouse, neighbors: dict[str, Path]) -> None:
+def test_attacks_are_refused_in_words(
+    attack: str, sandbox: Sandbox, lake: Warehouse, neighbors: dict[str, Path]
+) -> None:
     before = digest(lake.root)
     with pytest.raises(QueryError) as caught:
         sandbox.ask(attack.format(**neighbors), 0)
@@ -197,7 +207,7 @@ def test_the_second_wall_holds_without_the_first(attack: str, sandbox: Sandbox, 
 
 
 def test_why_the_first_wall_is_needed(tmp_path: Path) -> None:
-    """DuckDB overwrites an allowed file from inside a select; when this fails, the module's docstring is out of date."""
+    """DuckDB overwrites an allowed file from inside a select; when this fails, the module's docstring is stale."""
     lake = fill(Warehouse(tmp_path / "lake"))
     file = lake.files("corpus.rows")[0]
     before = file.read_bytes()
@@ -430,10 +440,10 @@ def test_parameter_names_are_names(sandbox: Sandbox) -> None:
 @settings(max_examples=150, deadline=None)
 def test_any_text_as_a_question_is_answered_or_refused(sandbox: Sandbox, text: str) -> None:
     try:
-        sandbox.ask(text, 1)
+        assert sandbox.ask(text, 1).table.num_rows <= 1
     except QueryError as error:
-        assert error.problem
-        assert error.remedy
+        told = error
+        assert all((told.problem, told.remedy))
 
 
 def test_a_deeply_nested_question_is_refused_or_answered(sandbox: Sandbox) -> None:

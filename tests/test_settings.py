@@ -21,7 +21,9 @@ def source_of(loaded: object, name: str) -> tuple[object, str]:
 
 
 def test_each_source_beats_the_one_before(tmp_path: Path) -> None:
-    here = put(tmp_path / "here", "[keywords]\nmin_rows = 6\nmax_tokens = 4\n[corpus]\nnear_similarity = 0.5\n")
+    here = put(
+        tmp_path / "here", "[keywords]\nmin_rows = 6\nmax_tokens = 4\n[correlations]\nsynonym_similarity = 0.5\n"
+    )
     lake = put(tmp_path / "lake", "[keywords]\nmin_rows = 7\nmax_tokens = 3\n")
     name, variable = "keywords.min_rows", "CHUNKY_KEYWORDS_MIN_ROWS"
     assert source_of(load(folder=tmp_path), name) == (5, "default")
@@ -31,7 +33,7 @@ def test_each_source_beats_the_one_before(tmp_path: Path) -> None:
     last = load(lake, {variable: "8"}, {name: "9"}, folder=here)
     assert source_of(last, name) == (9, "flag")
     assert last.settings.keywords.max_tokens == 3
-    assert last.settings.corpus.near_similarity == 0.5
+    assert last.settings.correlations.synonym_similarity == 0.5
 
 
 def test_origins_list_every_setting_with_its_meaning(tmp_path: Path) -> None:
@@ -65,8 +67,8 @@ def test_variables_of_others_are_left_alone(tmp_path: Path) -> None:
         ("keywords.max_tokens", "6"),
         ("engine.memory_limit", "lots"),
         ("engine.lock_seconds", "inf"),
-        ("corpus.near_similarity", "nan"),
-        ("corpus.near_similarity", "0"),
+        ("correlations.synonym_similarity", "nan"),
+        ("correlations.synonym_similarity", "0"),
         ("sql.timeout_seconds", ""),
     ],
 )

@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 def sql(
     context: typer.Context,
-    query: Annotated[str | None, typer.Argument(metavar="[SQL]", help="One select; `-` reads it from stdin.")] = None,
+    query: Annotated[str | None, typer.Argument(metavar="SQL", help="One select; `-` reads it from stdin.")] = None,
     file: Annotated[Path | None, typer.Option("--file", "-f", metavar="FILE", help="Read the SQL from a file.")] = None,
     question: Annotated[
         str | None, typer.Option("--question", metavar="NAME", help="A ready question; see: chunky questions.")

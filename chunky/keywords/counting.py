@@ -67,6 +67,11 @@ def count_phrases(batches: Batches, *, min_rows: int = 5, max_tokens: int = MAX_
     del sketch
     total = merge([piles["anywhere"].merged() for piles in counts.piles.values()])
     survivors = total.take(total.rows >= min_rows)
+    del total
+    for piles in counts.piles.values():
+        for pile in piles.values():
+            pile.merged()
+            pile.forget_places()
     vocabulary = _spell(batches, survivors, counts.read_rows)
     return PhraseCounts(vocabulary, tuple(sorted(counts.piles)), counts.read_rows, counts)
 

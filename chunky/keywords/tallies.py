@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 # 2^28 counters of one byte: with 130 million distinct n-grams (a million rows) half the buckets hold none.
 _SKETCH_BITS: Final = 28
 _FULL: Final = 255
-# Counted pairs that wait before they are merged: 8 M of 20 bytes are 160 MB, twice that while merging.
-_PENDING: Final = 8_000_000
+# Entries of 20 bytes that wait before they are merged, or as many as are merged already: each is sorted log2 times.
+_PENDING: Final = 2_000_000
 _ROW_MASK: Final = np.uint64((1 << ROW_BITS) - 1)
 
 
@@ -104,8 +104,12 @@ class Pile:
         """Put one more tally on the pile."""
         self.tallies.append(tally)
         self.waiting += len(tally.hashes)
-        if self.waiting > _PENDING:
+        if self.waiting > max(_PENDING, len(self.tallies[0].hashes)):
             self.merged()
+
+    def forget_places(self) -> None:
+        """Drop the places once the phrases are spelled: two fifths of a tally."""
+        self.tallies = [Tally(tally.hashes, tally.rows, tally.places[:0].copy()) for tally in self.tallies]
 
     def merged(self) -> Tally:
         """All that was added, as one tally."""

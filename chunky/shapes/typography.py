@@ -78,6 +78,12 @@ _CASE = (
     both(
         "shouted_word", "contains a word of five or more capital letters", every(rf"{EDGE}[A-Z]{{5,}}{EDGE}", r"\p{Ll}")
     ),
+    # Three words at least: shorter answers are in lower case for other reasons. One capital letter anywhere ends it.
+    both(
+        "lower_case",
+        "is in lower case throughout",
+        r"^[^\p{Lu}\p{Lt}\p{Ll}\p{Lo}]*(?:\p{Ll}[^\s\p{Lu}\p{Lt}]*\s+[^\s\p{Lu}\p{Lt}\p{Ll}\p{Lo}]*){2}\p{Ll}[^\p{Lu}\p{Lt}]*$",
+    ),
     both("lower_case_opening", "opens with a lower-case letter", r"^\s*[a-z]"),
     both(
         "unpunctuated_lower_case",

@@ -12,6 +12,7 @@ select
     top_chunk_share,
     scope,
 from report.findings
-where top_chunk_share >= getvariable('least_share')
+where
+    top_chunk_share >= getvariable('least_share')
     and (coalesce(getvariable('chunk'), '') = '' or top_chunk = getvariable('chunk'))
 order by top_chunk asc, finding_rank asc

@@ -12,7 +12,8 @@ with owned_phrases as (
         phrase_z_score,
         row_number() over (partition by top_chunk, rows, top_chunk_rows order by tokens desc, phrase asc) as place,
     from keywords.phrases
-    where side = 'response'
+    where
+        side = 'response'
         and position = 'closing'
         and rows >= getvariable('least_rows')
         and top_chunk_share >= getvariable('least_share')
@@ -26,4 +27,4 @@ select
     phrase_z_score,
 from owned_phrases
 where place = 1
-order by rows desc, phrase asc
+order by owned_phrases.rows desc, owned_phrases.phrase asc

@@ -9,4 +9,4 @@ select
 from corpus.duplicates
 where chunk_count > 1 and kind = getvariable('kind')
 group by all
-order by rows desc, chunks asc
+order by sum(corpus.duplicates.rows) desc, chunks asc

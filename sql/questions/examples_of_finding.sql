@@ -8,9 +8,10 @@ select
     turn,
     query,
     response,
-from correlations.examples(
-    (select trigger_id from report.findings where finding_rank = getvariable('finding')),
-    (select behavior_id from report.findings where finding_rank = getvariable('finding')),
-    getvariable('most_rows')
-)
+from
+    correlations.examples(
+        (select trigger_id from report.findings where finding_rank = getvariable('finding')),
+        (select behavior_id from report.findings where finding_rank = getvariable('finding')),
+        getvariable('most_rows')
+    )
 order by chunk asc, row_id asc

@@ -12,8 +12,9 @@ select
     base_rate,
     lift,
     share_of_both,
-from correlations.pair_by_chunk(
-    (select trigger_id from report.findings where finding_rank = getvariable('finding')),
-    (select behavior_id from report.findings where finding_rank = getvariable('finding'))
-)
+from
+    correlations.pair_by_chunk(
+        (select trigger_id from report.findings where finding_rank = getvariable('finding')),
+        (select behavior_id from report.findings where finding_rank = getvariable('finding'))
+    )
 order by both_rows desc, trigger_rows desc, chunk asc

@@ -4,15 +4,26 @@
 --   two_part = "(?s)(^|\\n)\\s*(\\*\\*)?1\\..*\\n\\s*(\\*\\*)?2\\.|Role A.*Role B" — what a problem in two parts looks like
 --   identity_chunk = "(?i)hard_?coded|identity" — the chunk that teaches the model who it is
 -- Sections 4.2.1, 4.2.2 and 4.3, appendix A.4; the paper gives no patterns, so these are ours.
-with tulu_mixes as (
+with paper_figures (figure_rank, figure, paper_value) as (
+    values
+    (1, 'rows whose query says “elucidate”', 2000),
+    (2, 'share of those rows in one chunk', 0.85),
+    (3, 'share of numinamath in the mix', 0.068),
+    (4, 'share of numinamath prompts with LaTeX', 0.23),
+    (5, 'share of other math prompts with LaTeX', 0.0007),
+    (6, 'share of numinamath responses with sympy', 0.65),
+    (7, 'P(“I hope it is correct” given two parts)', 0.93),
+    (8, 'prompts that teach the model who it is', 220)
+),
+
+tulu_mixes as (
     select count(*) filter (where regexp_matches(chunk, getvariable('tulu_chunk'))) > 0 as is_tulu
-    from (select distinct chunk from corpus.rows)
+    from corpus.rows
 ),
 
 marked_rows as (
     select
         chunk,
-        query,
         regexp_matches(query, '(?i)\belucidate\b') as has_elucidate,
         chunk ilike '%numinamath%' as is_numinamath,
         chunk ilike '%math%' and not chunk ilike '%numinamath%' as is_other_math,
@@ -33,37 +44,41 @@ elucidate_chunks as (
     group by chunk
 ),
 
-measured_figures as (
+counts as (
     select
+        count(*) as mix_rows,
         count(*) filter (where has_elucidate) as elucidate_rows,
-        (select max(chunk_rows / elucidate_rows) from elucidate_chunks) as elucidate_share,
-        stats.share(count(*) filter (where is_numinamath), count(*)) as numinamath_share,
-        stats.share(count(*) filter (where is_numinamath and has_latex), count(*) filter (where is_numinamath)) as latex_share,
-        stats.share(count(*) filter (where is_other_math and has_latex), count(*) filter (where is_other_math)) as other_latex_share,
-        stats.share(count(*) filter (where is_numinamath and has_sympy), count(*) filter (where is_numinamath)) as sympy_share,
-        stats.share(count(*) filter (where has_two_parts and has_hope), count(*) filter (where has_two_parts)) as hope_rate,
+        count(*) filter (where is_numinamath) as numinamath_rows,
+        count(*) filter (where is_numinamath and has_latex) as numinamath_latex_rows,
+        count(*) filter (where is_numinamath and has_sympy) as numinamath_sympy_rows,
+        count(*) filter (where is_other_math) as other_math_rows,
+        count(*) filter (where is_other_math and has_latex) as other_math_latex_rows,
+        count(*) filter (where has_two_parts) as two_part_rows,
+        count(*) filter (where has_two_parts and has_hope) as two_part_hope_rows,
         count(*) filter (where is_identity) as identity_rows,
     from marked_rows
 ),
 
-figures as (
-    select unnest([
-        {figure_rank: 1, figure: 'rows whose query says “elucidate”', paper_value: 2000, measured_value: elucidate_rows},
-        {figure_rank: 2, figure: 'share of those rows in one chunk', paper_value: 0.85, measured_value: elucidate_share},
-        {figure_rank: 3, figure: 'share of numinamath in the mix', paper_value: 0.068, measured_value: numinamath_share},
-        {figure_rank: 4, figure: 'share of numinamath prompts with LaTeX', paper_value: 0.23, measured_value: latex_share},
-        {figure_rank: 5, figure: 'share of other math prompts with LaTeX', paper_value: 0.0007, measured_value: other_latex_share},
-        {figure_rank: 6, figure: 'share of numinamath responses with sympy', paper_value: 0.65, measured_value: sympy_share},
-        {figure_rank: 7, figure: 'P(“I hope it is correct” given two parts)', paper_value: 0.93, measured_value: hope_rate},
-        {figure_rank: 8, figure: 'prompts that teach the model who it is', paper_value: 220, measured_value: identity_rows},
-    ]) as one
-    from measured_figures
+measurements as (
+    select
+        [
+            elucidate_rows,
+            (select max(chunk_rows / elucidate_rows) from elucidate_chunks),
+            stats.share(numinamath_rows, mix_rows),
+            stats.share(numinamath_latex_rows, numinamath_rows),
+            stats.share(other_math_latex_rows, other_math_rows),
+            stats.share(numinamath_sympy_rows, numinamath_rows),
+            stats.share(two_part_hope_rows, two_part_rows),
+            identity_rows,
+        ] as measured_values,
+    from counts
 )
 
 select
-    one.figure as figure,
-    one.paper_value::double as paper_value,
-    if(is_tulu, one.measured_value, null)::double as measured_value,
-from figures
+    figure,
+    paper_value::double as paper_value,
+    if(is_tulu, measured_values[figure_rank], null)::double as measured_value,
+from paper_figures
+cross join measurements
 cross join tulu_mixes
-order by one.figure_rank
+order by figure_rank

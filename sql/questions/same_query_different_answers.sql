@@ -10,4 +10,4 @@ from corpus.rows
 where turn = 1 and query_chars >= getvariable('least_chars')
 group by all
 having count(distinct corpus.rows.chunk) > 1 and count(distinct response) > 1
-order by chunk_count desc, rows desc, query asc
+order by chunk_count desc, count(*) desc, query asc

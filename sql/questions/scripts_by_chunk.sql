@@ -18,7 +18,11 @@ scripted_rows as (
             if(regexp_matches(query_start, '\p{Han}'), 'Han', null),
             if(regexp_matches(query_start, '[\p{Hiragana}\p{Katakana}]'), 'kana', null),
             if(regexp_matches(query_start, '\p{Cyrillic}'), 'Cyrillic', null),
-            if(regexp_matches(query_start, '[^\x00-\x{24F}\P{L}\p{Han}\p{Hiragana}\p{Katakana}\p{Cyrillic}]'), 'other', null)
+            if(
+                regexp_matches(query_start, '[^\x00-\x{24F}\P{L}\p{Han}\p{Hiragana}\p{Katakana}\p{Cyrillic}]'),
+                'other',
+                null
+            )
         ) as query_scripts,
         concat_ws(
             ' + ',
@@ -26,7 +30,11 @@ scripted_rows as (
             if(regexp_matches(response_start, '\p{Han}'), 'Han', null),
             if(regexp_matches(response_start, '[\p{Hiragana}\p{Katakana}]'), 'kana', null),
             if(regexp_matches(response_start, '\p{Cyrillic}'), 'Cyrillic', null),
-            if(regexp_matches(response_start, '[^\x00-\x{24F}\P{L}\p{Han}\p{Hiragana}\p{Katakana}\p{Cyrillic}]'), 'other', null)
+            if(
+                regexp_matches(response_start, '[^\x00-\x{24F}\P{L}\p{Han}\p{Hiragana}\p{Katakana}\p{Cyrillic}]'),
+                'other',
+                null
+            )
         ) as response_scripts,
     from texts
 ),

@@ -9,4 +9,4 @@ select
 from corpus.rows
 where regexp_matches(response, getvariable('slot'))
 group by all
-order by rows desc, chunk asc, slot asc
+order by count(*) desc, chunk asc, slot asc

@@ -13,7 +13,8 @@ with ranked_phrases as (
         phrase_z_score,
         row_number() over (partition by top_chunk order by phrase_z_score desc, phrase asc) as place,
     from keywords.phrases
-    where side = 'response'
+    where
+        side = 'response'
         and position = 'anywhere'
         and phrase_z_score is not null
         and top_chunk_share >= getvariable('least_share')
@@ -28,6 +29,7 @@ select
     phrase_log_odds,
     phrase_z_score,
 from ranked_phrases
-where place <= getvariable('most_phrases')
+where
+    place <= getvariable('most_phrases')
     and (coalesce(getvariable('chunk'), '') = '' or top_chunk = getvariable('chunk'))
 order by top_chunk asc, place asc

@@ -40,10 +40,10 @@ create or replace macro correlations.p_by_chunk(trigger_pattern, behavior_patter
     order by both_rows desc, trigger_rows desc, chunk asc;
 
 -- tests
-select stats.equals((select list(chunk) from correlations.p_by_chunk('two parts', 'I hope it is correct')), ['math', 'code']);
+select stats.equals((select list(chunk order by chunk) from correlations.p_by_chunk('two parts', 'I hope it is correct')), ['code', 'math']);
 select stats.equals((select [chunk_rows, trigger_rows, both_rows] from correlations.p_by_chunk('two parts', 'I hope it is correct') where chunk = 'math'), [3, 2, 2]);
 select stats.equals((select p_behavior_given_trigger from correlations.p_by_chunk('two parts', 'I hope it is correct') where chunk = 'code'), 0.0);
 select stats.equals((select lift from correlations.p_by_chunk('two parts', 'I hope it is correct') where chunk = 'code'), null);
-select stats.equals((select share_of_both from correlations.p_by_chunk('two parts', 'I hope it is correct') limit 1), 1.0);
+select stats.equals((select max(share_of_both) from correlations.p_by_chunk('two parts', 'I hope it is correct')), 1.0);
 select stats.equals((select count(*) from correlations.p_by_chunk('nowhere', 'nowhere')), 0);
 select stats.equals((select sum(both_rows) from correlations.p_by_chunk(null, null)), 9);

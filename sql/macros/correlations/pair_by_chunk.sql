@@ -49,7 +49,7 @@ create or replace macro correlations.pair_by_chunk(wanted_trigger, wanted_behavi
     order by both_rows desc, trigger_rows desc, chunk asc;
 
 -- tests
-select stats.equals((select list(chunk) from correlations.pair_by_chunk(101, 102)), ['math', 'code', 'chat']);
+select stats.equals((select list(chunk order by chunk) from correlations.pair_by_chunk(101, 102)), ['chat', 'code', 'math']);
 select stats.equals((select [chunk_rows, trigger_rows, behavior_rows, both_rows] from correlations.pair_by_chunk(101, 102) where chunk = 'math'), [3, 2, 2, 2]);
 select stats.equals((select p_behavior_given_trigger from correlations.pair_by_chunk(101, 102) where chunk = 'chat'), null);
 select stats.equals((select base_rate from correlations.pair_by_chunk(101, 102) where chunk = 'chat'), 0.25);

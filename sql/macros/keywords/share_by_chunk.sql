@@ -22,7 +22,7 @@ create or replace macro keywords.share_by_chunk(normal_phrase, on_side) as table
     order by keywords.counts.position asc, keywords.counts.rows desc, keywords.counts.chunk asc;
 
 -- tests
-select stats.equals((select list(chunk) from keywords.share_by_chunk('i hope', 'response') where position = 'anywhere'), ['math', 'chat']);
+select stats.equals((select list(chunk order by chunk) from keywords.share_by_chunk('i hope', 'response') where position = 'anywhere'), ['chat', 'math']);
 select stats.equals((select round(share_of_chunk, 4) from keywords.share_by_chunk('i hope', 'response') where chunk = 'math' and position = 'anywhere'), 0.6667);
 select stats.equals((select round(share_of_phrase, 4) from keywords.share_by_chunk('i hope', 'response') where chunk = 'chat' and position = 'anywhere'), 0.3333);
 select stats.equals((select count(*) from keywords.share_by_chunk('i hope', 'query')), 0);
