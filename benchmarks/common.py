@@ -117,7 +117,9 @@ def contest(
                 del runs[name]
                 continue
             runs[name].append(run)
-            print(f"  round {number + 1}  {name:<34} {run.seconds:9.2f} s  {run.peak_bytes / 2**20:7,.0f} MiB", flush=True)
+            print(
+                f"  round {number + 1}  {name:<34} {run.seconds:9.2f} s  {run.peak_bytes / 2**20:7,.0f} MiB", flush=True
+            )
     return runs
 
 

@@ -56,7 +56,9 @@ def explode(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
             elif role == "assistant" and query is not None:
                 turn += 1
                 key = f"{source}\0{conversation}\0{turn}".encode()
-                rows["row_id"].append(int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little", signed=True))
+                rows["row_id"].append(
+                    int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little", signed=True)
+                )
                 rows["chunk"].append(source)
                 rows["conversation_id"].append(conversation)
                 rows["turn"].append(turn)
@@ -86,7 +88,12 @@ def _datasets(options: argparse.Namespace, processes: int) -> dict[str, Any]:
             kind, data_files=files, split="train", cache_dir=str(options.out / "cache"), num_proc=workers
         )
         rows = loaded.map(
-            explode, batched=True, batch_size=BATCH, remove_columns=loaded.column_names, features=features, num_proc=workers
+            explode,
+            batched=True,
+            batch_size=BATCH,
+            remove_columns=loaded.column_names,
+            features=features,
+            num_proc=workers,
         )
         rows.to_parquet(str(options.out / "rows.parquet"))
         return {"rows": len(rows)}

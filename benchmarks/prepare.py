@@ -91,7 +91,9 @@ def replicas(mix: str, folder: str, wanted: str) -> dict[str, Any]:
     while written < int(wanted):
         share = min(1.0, (int(wanted) - written) / held)
         for name, frame in frames.items():
-            part = frame.head(max(1, round(frame.height * share)))  # no sampling: what repeats in a file goes on to repeat
+            part = frame.head(
+                max(1, round(frame.height * share))
+            )  # no sampling: what repeats in a file goes on to repeat
             part = part if replica == 0 else _renamed(part, replica)
             part.write_parquet(Path(folder) / f"{name}-{replica}.parquet", compression="zstd")
             written += part.height

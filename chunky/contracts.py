@@ -1,4 +1,4 @@
-"""Contracts: what the catalog promises of a table, checked on rows before they are visible and on the whole lake in SQL.
+"""Contracts: what the catalog promises of a table, checked on rows before they are visible and on the lake in SQL.
 
 `PartChecker` runs on every write: types, nulls, ranges, allowed values, and the key within the partition.
 `queries` gives the SQL that checks the table as a whole, for the blocking asset checks: keys across partitions and
@@ -19,7 +19,7 @@ _REMEDY = "nothing was written; this is a fault of the producer, not of the data
 
 
 def conform(rows: pa.Table, entry: Table) -> pa.Table:
-    """`rows` with the catalog's columns in catalog order and types; ContractError when a column lacks or cannot be cast."""
+    """`rows` with the catalog's columns, order and types; ContractError when a column lacks or cannot be cast."""
     missing = [name for name in entry.column_names if name not in rows.column_names]
     extra = [name for name in rows.column_names if name not in entry.column_names]
     if missing or extra:
@@ -94,7 +94,9 @@ class PartChecker:
         keys = pl.DataFrame(pa.concat_tables(self._keys))
         if keys.n_unique() != keys.height:
             repeated = keys.filter(keys.is_duplicated()).row(0)
-            raise ContractError(f"{self._entry.name}: key {self._entry.key} = {repeated} occurs more than once", _REMEDY)
+            raise ContractError(
+                f"{self._entry.name}: key {self._entry.key} = {repeated} occurs more than once", _REMEDY
+            )
 
 
 class ContractQuery(NamedTuple):
@@ -137,10 +139,12 @@ def queries(entry: Table) -> list[ContractQuery]:
             found.append(ContractQuery(f"{name}_is_valid", column.meaning, sql))
     for reference in entry.references:
         sql = (
-            f'select count(*) as broken from {_q(entry.name)} as here anti join {_q(reference.table)} as there '
+            f"select count(*) as broken from {_q(entry.name)} as here anti join {_q(reference.table)} as there "
             f'on here."{reference.column}" = there."{reference.target}" where here."{reference.column}" is not null'
         )
-        found.append(ContractQuery(f"{reference.column}_refers", f"{reference.column} occurs in {reference.table}", sql))
+        found.append(
+            ContractQuery(f"{reference.column}_refers", f"{reference.column} occurs in {reference.table}", sql)
+        )
     return found
 
 

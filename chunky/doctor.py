@@ -24,7 +24,7 @@ _LEAST_MEMORY_GIB = 4  # a build of a million rows stays under this
 _LEAST_DISK_GIB = 5
 ENGINES = (
     "duckdb", "polars", "pyarrow", "numpy", "pandas", "dagster", "dagster-webserver", "great-expectations", "pydantic",
-    "typer", "rich", "pyyaml", "zstandard", "ijson", "orjson",
+    "typer", "rich", "pyyaml", "zstandard", "orjson",
 )  # fmt: skip
 EXTRAS: Mapping[str, tuple[str, str]] = {"hf": ("huggingface_hub", "read hf://datasets/… addresses")}
 

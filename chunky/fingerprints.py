@@ -1,8 +1,8 @@
 """Fingerprints: the digest of all that a result depends on. Same fingerprint, same bytes, no work.
 
-A fingerprint covers the stage's code (Python sources and SQL, with all that they import or call), the versions of the engines it uses, the settings
-sections it reads, the versions of its upstream tables, the contract version and a seed. It is also the data version
-that Dagster shows.
+A fingerprint covers the stage's code (Python sources and SQL, with all that they import or call), the versions of the
+engines it uses, the settings sections it reads, the versions of its upstream tables, the contract version and a seed.
+It is also the data version that Dagster shows.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from chunky.settings import Settings
 from chunky.stages import Stage
 from chunky.tables import COLUMNS, CONTRACT_VERSION, TABLES
 
-# What no result depends on (errors, names, plumbing), or what is covered elsewhere: the catalog by the contract version,
-# settings by their own digest.
+# What no result depends on (errors, names, plumbing), or what is covered elsewhere: the catalog by the contract
+# version, settings by their own digest.
 _PLUMBING = {"chunky", *(f"chunky.{name}" for name in ("errors", "tables", "settings", "stages", "files", "slugs"))}
 _MACRO_CALL = re.compile(r"\b([a-z_]+)\.([a-z0-9_]+)\s*\(")
 
@@ -83,7 +83,7 @@ def provenance(stage: Stage, settings: Settings, inputs: Mapping[str, str], seed
         "contract": contract_digest(stage.tables),
         "stage": stage.name,
         "code": code_digest(stage.code),
-        "engines": json.dumps({name: version(name) for name in stage.engines}, sort_keys=True),
+        "engines": _engines(stage.engines),
         "settings": json.dumps({name: settings.digest(name) for name in stage.sections}, sort_keys=True),
         "inputs": json.dumps(dict(inputs), sort_keys=True),
         "seed": str(seed),
@@ -91,6 +91,11 @@ def provenance(stage: Stage, settings: Settings, inputs: Mapping[str, str], seed
         "device_reason": "this stage has no other engine",
     }
     return facts | {"fingerprint": digest_of(facts)}
+
+
+@cache
+def _engines(names: tuple[str, ...]) -> str:
+    return json.dumps({name: version(name) for name in names}, sort_keys=True)
 
 
 @cache

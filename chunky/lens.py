@@ -118,7 +118,9 @@ def define(connection: duckdb.DuckDBPyConnection, lake: Warehouse, base: Path | 
             connection.execute(_view(entry, lake, base))
     for entry in TABLES.values():
         if entry.is_view:
-            connection.execute(f'create or replace view "{entry.schema_name}"."{entry.short_name}" as {sql_text(entry.name)}')
+            connection.execute(
+                f'create or replace view "{entry.schema_name}"."{entry.short_name}" as {sql_text(entry.name)}'
+            )
         _comment(connection, entry)
     for statement in macro_statements():
         connection.execute(statement)
@@ -128,7 +130,9 @@ def _view(entry: Table, lake: Warehouse, base: Path | None) -> str:
     name = f'"{entry.schema_name}"."{entry.short_name}"'
     current = lake.files(entry.name)
     if lost := [file for file in current if not file.is_file()]:
-        raise LakeError(f"{entry.name}: the file {lost[0]} is gone", "open the lake again; if it stays so, build the table again")
+        raise LakeError(
+            f"{entry.name}: the file {lost[0]} is gone", "open the lake again; if it stays so, build the table again"
+        )
     files = [file.relative_to(base) if base else file.absolute() for file in current]
     if not files:
         empty = ", ".join(f'null::{duckdb_type(COLUMNS[name].type)} as "{name}"' for name in entry.column_names)
@@ -161,7 +165,7 @@ def duckdb_type(text: str) -> str:
 
 def _comment(connection: duckdb.DuckDBPyConnection, entry: Table) -> None:
     name = f'"{entry.schema_name}"."{entry.short_name}"'
-    connection.execute(f"comment on view {name} is {literal('one row per ' + entry.grain)}")
+    connection.execute(f"comment on view {name} is {literal('one row: ' + entry.grain)}")
     for column in entry.column_names:
         connection.execute(f'comment on column {name}."{column}" is {literal(COLUMNS[column].meaning)}')
 

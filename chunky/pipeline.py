@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from typing import Any
+from itertools import chain
 
 import duckdb
 import numpy as np
@@ -21,7 +23,7 @@ import pyarrow.parquet as pq
 from chunky import corpus, correlations, keywords, report
 from chunky.corpus.duplicates import find_duplicates
 from chunky.corpus.ids import signed_hash, with_ids
-from chunky.errors import FileFault, InputError, MissingTable, QueryError
+from chunky.errors import ChunkyError, FileFault, InputError, MissingTable, QueryError
 from chunky.fingerprints import digest_of, provenance
 from chunky.lens import Lens
 from chunky.settings import Settings
@@ -31,6 +33,7 @@ from chunky.warehouse import Key, PartWriter, Transaction, Warehouse
 
 Progress = Callable[[str, float, float | None], None]  # what, done, of (None when unknown)
 _PENDING_BYTES = 256 * 2**20  # rows held back for full row groups, over all chunks of a file
+_GROUP_SECONDS = 1.0  # of work are lost when an ingest is killed, beside the file in hand
 _MAX_CHUNKS_PER_FILE = 5_000  # more means that the chunk column is no source but, say, an id
 
 
@@ -77,67 +80,123 @@ def ingest(
     that file alone: what was taken of it before stays. InputError when a path names nothing.
     """
     options = options or corpus.ReadOptions(max_record_chars=settings.corpus.max_record_chars)
-    for source in corpus.discover(paths):
-        started = time.monotonic()
-        try:
-            digest = corpus.file_digest(source, options)
-            facts = provenance(stage("corpus"), settings, {source.file: digest})
-            known = lake.parts("corpus.files").get((source.file,))
-            if known is not None and known.fingerprint == facts["fingerprint"]:
-                yield Ingested(source.file, chunks_of_file(lake, source.file), corpus.Counts(), False, None, 0.0)
-                continue
-            chunks, counts = _ingest_file(lake, source, options, facts, digest, progress)
-            yield Ingested(source.file, chunks, counts, True, None, time.monotonic() - started)
-        except FileFault as fault:
-            _quarantine_file(lake, source, fault, settings)
-            yield Ingested(source.file, (), corpus.Counts(), True, str(fault), time.monotonic() - started)
+    looks = (_look(lake, source, options, settings) for source in corpus.discover(paths))
+    for look in looks:
+        if look.is_known:
+            yield _unchanged(lake, look)
+        else:
+            yield from _ingest_group(lake, chain((look,), looks), settings, options, progress)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A file before it is read: its digest, the provenance of what it would give, and whether the lake has that."""
+
+    source: corpus.Source
+    digest: str
+    facts: dict[str, str]
+    is_known: bool
+    fault: FileFault | None = None
+
+
+def _look(lake: Warehouse, source: corpus.Source, options: corpus.ReadOptions, settings: Settings) -> _Look:
+    try:
+        digest = corpus.file_digest(source, options)
+    except FileFault as fault:
+        return _Look(source, "", {}, False, fault)
+    facts = provenance(stage("corpus"), settings, {source.file: digest})
+    known = lake.parts("corpus.files").get((source.file,))
+    return _Look(source, digest, facts, known is not None and known.fingerprint == facts["fingerprint"])
+
+
+def _unchanged(lake: Warehouse, look: _Look) -> Ingested:
+    return Ingested(look.source.file, chunks_of_file(lake, look.source.file), corpus.Counts(), False, None, 0.0)
+
+
+def _ingest_group(
+    lake: Warehouse, looks: Iterator[_Look], settings: Settings, options: corpus.ReadOptions, progress: Progress
+) -> Iterator[Ingested]:
+    """Take files until a second has passed, in one transaction: its syncs cost more than the work on a small file."""
+    done: list[Ingested] = []
+    stopped: ChunkyError | None = None
+    started = time.monotonic()
+    with lake.transaction("corpus.quarantine", "corpus.rows", "corpus.files") as transaction:
+        for look in looks:
+            begun = time.monotonic()
+            try:
+                if look.is_known:
+                    done.append(_unchanged(lake, look))
+                    continue
+                done.append(_ingest_file(transaction, look, options, progress, begun))
+            except FileFault as fault:
+                _quarantine_file(transaction, look.source.file, fault, settings)
+                seconds = time.monotonic() - begun
+                done.append(Ingested(look.source.file, (), corpus.Counts(), True, str(fault), seconds))
+            except ChunkyError as error:
+                stopped = error
+                break
+            if time.monotonic() - started > _GROUP_SECONDS:
+                break
+    yield from done
+    if stopped is not None:
+        raise stopped
 
 
 def _ingest_file(
-    lake: Warehouse, source: corpus.Source, options: corpus.ReadOptions, facts: dict[str, str], digest: str, progress: Progress
-) -> tuple[tuple[str, ...], corpus.Counts]:
-    file, counts, format_name = source.file, corpus.Counts(), ""
-    with lake.transaction("corpus.quarantine", "corpus.rows", "corpus.files") as transaction, ExitStack() as stack:
-        rejects = stack.enter_context(transaction.open("corpus.quarantine", facts, (file,)))
-        writers: dict[str, PartWriter] = {}
-        taken = _Taken(lake, file)
-        for batch in corpus.read_file(source, options):
-            counts, format_name = counts + batch.counts, batch.format
-            rejects.write(_with_quarantine_ids(batch.quarantine))
-            rows = with_ids(batch.rows, taken.of(batch.rows))
-            taken.add(rows)
-            for chunk, part in _by_chunk(rows):
-                if chunk not in writers:
-                    _check_chunk_count(file, len(writers))
-                    writers[chunk] = stack.enter_context(transaction.open("corpus.rows", facts, (chunk, file)))
-                writers[chunk].write(part)
-            if sum(writer.pending_bytes for writer in writers.values()) > _PENDING_BYTES:
-                for writer in writers.values():
-                    writer.flush()
-            progress(file, batch.bytes_read, source.bytes)
-        for key in lake.parts("corpus.rows"):
+    transaction: Transaction, look: _Look, options: corpus.ReadOptions, progress: Progress, begun: float
+) -> Ingested:
+    if look.fault is not None:
+        raise look.fault
+    source, file, facts = look.source, look.source.file, look.facts
+    counts, format_name = corpus.Counts(), ""
+    with transaction.attempt():
+        with ExitStack() as stack:
+            writers: dict[str, PartWriter] = {}
+            rejects: PartWriter | None = None
+            taken = _Taken(transaction, file)
+            for batch in corpus.read_file(source, options):
+                counts, format_name = counts + batch.counts, batch.format
+                if batch.quarantine.num_rows:
+                    rejects = rejects or stack.enter_context(transaction.open("corpus.quarantine", facts, (file,)))
+                    rejects.write(_with_quarantine_ids(batch.quarantine))
+                rows = with_ids(batch.rows, taken.of(batch.rows))
+                taken.add(rows)
+                for chunk, part in _by_chunk(rows):
+                    if chunk not in writers:
+                        _check_chunk_count(file, len(writers))
+                        writers[chunk] = stack.enter_context(transaction.open("corpus.rows", facts, (chunk, file)))
+                    writers[chunk].write(part)
+                if sum(writer.pending_bytes for writer in writers.values()) > _PENDING_BYTES:
+                    for writer in writers.values():
+                        writer.flush()
+                progress(file, batch.bytes_read, source.bytes)
+        if rejects is None and (file,) in transaction.parts("corpus.quarantine"):
+            transaction.drop("corpus.quarantine", (file,))
+        for key in transaction.parts("corpus.rows"):
             if key[1] == file and key[0] not in writers:
                 transaction.drop("corpus.rows", key)
-        transaction.write("corpus.files", _file_row(source, digest, format_name, counts), facts, (file,))
-    return tuple(sorted(writers)), counts
+        transaction.write("corpus.files", _file_row(source, look.digest, format_name, counts), facts, (file,))
+    return Ingested(file, tuple(sorted(writers)), counts, True, None, time.monotonic() - begun)
 
 
 class _Taken:
     """Copy numbers in use for conversations of equal id: those of other files, and those given out for this one."""
 
-    def __init__(self, lake: Warehouse, file: str) -> None:
-        self._lake, self._file = lake, file
+    def __init__(self, transaction: Transaction, file: str) -> None:
+        self._transaction, self._file = transaction, file
         self._seen: list[pa.Table] = []
         self._read: set[str] = set()
 
     def of(self, rows: pa.Table) -> pa.Table | None:
         """Columns chunk, conversation_id, copy of all rows that stand in the way of `rows`."""
         columns = ["chunk", "conversation_id", "copy"]
-        fresh = set(rows["chunk"].unique().to_pylist()) - self._read
+        fresh = {str(chunk) for chunk in rows["chunk"].unique().to_pylist()} - self._read
         self._read |= fresh
-        for (chunk, file), part in self._lake.parts("corpus.rows").items():
+        for (chunk, file), part in self._transaction.parts("corpus.rows").items() if fresh else ():
             if chunk in fresh and file != self._file:
-                other = pl.read_parquet(self._lake.root / part.file, columns=columns, hive_partitioning=False)
+                other = pl.read_parquet(
+                    self._transaction.lake.root / part.file, columns=columns, hive_partitioning=False
+                )
                 self._seen.append(other.to_arrow().cast(_TAKEN_SCHEMA))
         return pa.concat_tables(self._seen) if self._seen else None
 
@@ -145,7 +204,12 @@ class _Taken:
         self._seen.append(rows.select(_TAKEN_SCHEMA.names).cast(_TAKEN_SCHEMA))
 
 
-_TAKEN_SCHEMA = pa.schema([("chunk", pa.string()), ("conversation_id", pa.string()), ("copy", pa.int32())])
+_TAKEN_FIELDS: list[pa.Field[Any]] = [
+    pa.field("chunk", pa.string()),
+    pa.field("conversation_id", pa.string()),
+    pa.field("copy", pa.int32()),
+]
+_TAKEN_SCHEMA = pa.schema(_TAKEN_FIELDS)
 
 
 def _check_chunk_count(file: str, chunks: int) -> None:
@@ -186,14 +250,13 @@ def _file_row(source: corpus.Source, digest: str, format_name: str, counts: corp
     return pa.Table.from_pylist([values], schema=TABLES["corpus.files"].arrow_schema)
 
 
-def _quarantine_file(lake: Warehouse, source: corpus.Source, fault: FileFault, settings: Settings) -> None:
+def _quarantine_file(transaction: Transaction, file: str, fault: FileFault, settings: Settings) -> None:
     row = {
-        "file": source.file, "record_number": None, "chunk": None, "reason": fault.reason, "detail": fault.problem, "excerpt": None
+        "file": file, "record_number": None, "chunk": None, "reason": fault.reason, "detail": fault.problem, "excerpt": None
     }  # fmt: skip
-    facts = provenance(stage("corpus"), settings, {source.file: "fault"})
+    facts = provenance(stage("corpus"), settings, {file: "fault"})
     rows = pa.Table.from_pylist([row], schema=corpus.quarantine_schema())
-    with lake.transaction("corpus.quarantine") as transaction:
-        transaction.write("corpus.quarantine", _with_quarantine_ids(rows), facts, (source.file,))
+    transaction.write("corpus.quarantine", _with_quarantine_ids(rows), facts, (file,))
 
 
 def chunks_of_file(lake: Warehouse, file: str) -> tuple[str, ...]:
@@ -276,11 +339,13 @@ def build_features(lake: Warehouse, settings: Settings, progress: Progress = sil
         )
         features = [*correlations.chunk_features(chunks_of_lake(lake)), *correlations.shape_features(), *mined, *custom]
         members = correlations.find_members(features, _texts(lake, progress))
-        members |= {feature.feature_id: _sql_members(lens, feature) for feature in custom if feature.kind == "sql"}
+        members |= {feature.feature_id: sql_members(lens, feature) for feature in custom if feature.kind == "sql"}
         synonyms = correlations.fold(features, [members[f.feature_id] for f in features], limits.synonym_similarity)
         part = transaction.write("correlations.members", correlations.member_tables(members), facts)
         definitions = correlations.definition_table(features, synonyms)
-        with lens.registered(new_features=definitions, new_members=lens.connection.read_parquet(str(lake.root / part.file))):
+        with lens.registered(
+            new_features=definitions, new_members=lens.connection.read_parquet(str(lake.root / part.file))
+        ):
             transaction.write("correlations.features", lens.model("correlations.features"), facts)
 
     return _step(lake, settings, "features", work, {"features": digest_of([asdict(feature) for feature in custom])})
@@ -338,7 +403,9 @@ STEPS: dict[str, Callable[[Warehouse, Settings, Progress], Built]] = {
 # the frame of every step --------------------------------------------------------------------------------------------
 
 
-def step_provenance(lake: Warehouse, settings: Settings, name: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+def step_provenance(
+    lake: Warehouse, settings: Settings, name: str, extra: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Provenance that the step `name` would write now: compare its fingerprint with the lake's to see what is stale."""
     if name == "features" and extra is None:
         custom = correlations.read_folder(lake.root / "features")
@@ -402,7 +469,7 @@ def _frame(rows: pa.Table) -> pl.DataFrame:
     return frame
 
 
-def _sql_members(lens: Lens, feature: correlations.Feature) -> npt.NDArray[np.int64]:
+def sql_members(lens: Lens, feature: correlations.Feature) -> npt.NDArray[np.int64]:
     """Row ids of a user's SQL feature: a predicate over the columns of corpus.rows, or a query giving row_id."""
     query = feature.definition
     if not query.lstrip().lower().startswith(("select", "with", "from")):

@@ -1,11 +1,12 @@
 """Findings: pairs folded so that each statement about the mix is made once, ranked by score, and said as a sentence.
 
 A pair is told by a better one when both rest on nearly the same rows, or when its rows lie within those of better ones
-and its trigger raises its behavior no further among the rows with the trigger of one of them: "opens with a price → ends with
-“it is ⟨n⟩.”" adds nothing to "names a price → contains a product", but a phrase that switches on a closing line inside
-a uniform chunk does. Of several triggers that bring one behavior in one chunk, those with fewer rows are told with the best: they are
-fragments of one cue that no single phrase holds. Pairs whose trigger is a chunk are folded among themselves: where a row comes from is nothing a
-model sees. Echoes (one feature seen on both sides) come last.
+and its trigger raises its behavior no further among the rows with the trigger of one of them: "opens with a price →
+ends with “it is ⟨n⟩.”" adds nothing to "names a price → contains a product", but a phrase that switches on a closing
+line inside a uniform chunk does. Of several triggers that bring one behavior in one chunk, those that bring less than a
+third of it are told with the best: they are fragments of one cue that no single phrase holds. Pairs whose trigger is a
+chunk are folded among themselves: where a row comes from is nothing a model sees. Echoes (one feature seen on both
+sides) come last.
 """
 
 from __future__ import annotations
@@ -16,15 +17,18 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from chunky.correlations.synonyms import jaccard
 from chunky.corpus.ids import signed_hash
+from chunky.correlations.synonyms import jaccard
 
 _SAME_AS_CHUNK = 0.9  # a cue with this Jaccard similarity to a chunk's rows is how the model sees that chunk
 _WITHIN = 2 / 3  # so much of a pair's rows must lie in better findings' for it to be a special case
 _NEAR = 1 / 3  # and so much in those of the one that tells it
 _MAX_NEAR = 12  # findings compared exactly
-_NO_NEWS = 4.0  # a special case whose trigger brings its behavior so much more often than the better trigger does is news
+_NO_NEWS = (
+    4.0  # a special case whose trigger brings its behavior so much more often than the better trigger does is news
+)
 _SAMPLE = 64  # rows in which the nearest finding is looked up
+_FRAGMENT = 1 / 3  # of a behavior's rows: a trigger that brings fewer is a fragment of what brings the rest
 _MAX_CANDIDATES = 40_000  # pairs of one family looked at; the real mix fills 2,000 findings long before
 _MAX_WORDINGS = 6
 _ORDER = ["is_echo", "score", "trigger_id", "behavior_id"]
@@ -39,7 +43,8 @@ def _intersect(left: I64, right: I64) -> I64:
     if not len(small):
         return small
     places = np.minimum(np.searchsorted(large, small), len(large) - 1)
-    return small[large[places] == small]
+    common: I64 = small[large[places] == small]
+    return common
 
 
 class _Folder:
@@ -57,7 +62,7 @@ class _Folder:
         """Number of the finding that tells this pair; None when it is news, and then it is kept while there is room."""
         rows = _intersect(self._members[trigger], self._members[behavior])
         known = self._kept_place.get((behavior, chunk))
-        if known is not None and len(rows) <= len(self._kept[known][1]):
+        if known is not None and len(rows) < _FRAGMENT * len(self._members[behavior]):
             return known
         for place in self._near(rows):
             if self._tells(place, trigger, behavior, rows):
@@ -106,24 +111,25 @@ def findings(
     """Findings in the catalog's columns, best first.
 
     `pairs` and `features` hold the columns of their tables; `members` maps feature_id to sorted row numbers in
-    [0, mix_rows), int64. Pairs with q ≥ .05, score ≤ 0 or fewer than `min_contents`
-    distinct contents carrying both are no findings. At most `max_findings` of each family (cue
-    triggers, chunk triggers) and echo or not) are kept, in order of score; the chunk of a trigger is not told where a cue
-    of the query holds nearly the same rows.
+    [0, mix_rows), int64. Pairs with q ≥ .05, score ≤ 0 or fewer than `min_contents` distinct contents carrying both are
+    no findings. At most `max_findings` of each family (cue or chunk as trigger, echo or not) are kept, in order of
+    score; a chunk is no trigger where a cue of the query holds nearly the same rows.
     """
     named = features.select("feature_id", "text", "kind")
     candidates = (
-        pairs.filter(
-            (pl.col("score") > 0) & (pl.col("q_value") < 0.05) & (pl.col("both_contents") >= min_contents)
+        pairs.filter((pl.col("score") > 0) & (pl.col("q_value") < 0.05) & (pl.col("both_contents") >= min_contents))
+        .join(
+            named.rename({"feature_id": "trigger_id", "text": "trigger_text", "kind": "trigger_kind"}), on="trigger_id"
         )
-        .join(named.rename({"feature_id": "trigger_id", "text": "trigger_text", "kind": "trigger_kind"}), on="trigger_id")
         .join(named.select(behavior_id="feature_id", behavior_text="text"), on="behavior_id")
         .filter(~pl.col("trigger_id").is_in(_chunks_with_a_cue(features, members)))
         .sort(_ORDER, descending=_DESCENDING)
     )
     families = [
         _fold_family(family.head(_MAX_CANDIDATES), _Folder(members, similarity, max_findings, mix_rows))
-        for family in candidates.with_columns(is_chunk=pl.col("trigger_kind") == "chunk").partition_by("is_chunk", "is_echo")
+        for family in candidates.with_columns(is_chunk=pl.col("trigger_kind") == "chunk").partition_by(
+            "is_chunk", "is_echo"
+        )
     ]
     if not families:
         families = [_told(candidates, [], [])]

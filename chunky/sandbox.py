@@ -108,6 +108,8 @@ class Sandbox(Lens):
         names = [entry.name for entry in TABLES.values() if not entry.is_view]
         files = [str(file.absolute()) for name in names for file in self.lake.files(name)]
         self.connection.execute("set temp_directory = ''")
+        # in some hosts the bar is on and, after two seconds, drawn into stdout among the rows
+        self.connection.execute("set enable_progress_bar = false")
         self.connection.execute("set allowed_paths = ?", [files])
         self.connection.execute("set enable_external_access = false")
         self.connection.execute("set lock_configuration = true")
@@ -207,6 +209,10 @@ class Sandbox(Lens):
         timer.start()
         try:
             yield
+        except RuntimeError as error:  # what DuckDB 2.0 makes of Ctrl-C; its own errors are no RuntimeError
+            if "interrupted" in str(error) and not has_expired.is_set():
+                raise KeyboardInterrupt from error
+            raise
         except duckdb.Error as error:
             if has_expired.is_set():
                 raise QueryError(

@@ -52,7 +52,9 @@ class Correlations(_Section):
     """Features and pairs."""
 
     mined_min_rows: int = Field(20, ge=2, description="a mined phrase must occur in so many rows of the mix")
-    mined_per_chunk: int = Field(60, ge=1, description="mined phrases a chunk and side, before synonyms are folded")
+    mined_per_chunk: int = Field(
+        60, ge=1, description="mined phrases for each chunk, side and position, before synonyms are folded"
+    )
     mined_min_share: float = Field(0.25, ge=0, le=1, description="the top chunk holds so much of a mined phrase's rows")
     synonym_similarity: float = Field(0.85, gt=0, le=1, description="features with this Jaccard similarity are one")
     min_trigger_contents: int = Field(20, ge=1, description="pairs with fewer distinct triggered contents get no rank")
@@ -112,7 +114,8 @@ def names() -> dict[str, str]:
     found = {}
     for section, field in Settings.model_fields.items():
         model = field.annotation
-        assert isinstance(model, type) and issubclass(model, _Section)
+        assert isinstance(model, type)
+        assert issubclass(model, _Section)
         for key, inner in model.model_fields.items():
             found[f"{section}.{key}"] = inner.description or ""
     return found
@@ -138,7 +141,9 @@ def load(
         values[name], sources[name] = text, "flag"
     settings = _validate(values, sources, known)
     origins = [
-        Origin(name, getattr(getattr(settings, name.split(".")[0]), name.split(".")[1]), sources.get(name, "default"), text)
+        Origin(
+            name, getattr(getattr(settings, name.split(".")[0]), name.split(".")[1]), sources.get(name, "default"), text
+        )
         for name, text in known.items()
     ]
     return Loaded(settings, origins)
@@ -182,7 +187,9 @@ def _validate(values: Mapping[str, Any], sources: Mapping[str, str], known: Mapp
         if name not in known:
             near = get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise SettingsError(f"unknown setting {name!r} (from {sources[name]})", f"{hint}list them with: chunky settings")
+            raise SettingsError(
+                f"unknown setting {name!r} (from {sources[name]})", f"{hint}list them with: chunky settings"
+            )
         section, key = name.split(".")
         nested.setdefault(section, {})[key] = value
     try:

@@ -234,7 +234,7 @@ COLUMNS: dict[str, Column] = _columns(
     Column("lift", "double", "P(behavior given trigger) / P(behavior), rows", minimum=0),
     Column("log_odds", "double", "log odds ratio of behavior on trigger, distinct contents, 0.5 added to each cell"),
     Column("score", "double", "lower 95 % bound of log_odds: the one ranking key"),
-    Column("log10_p", "double", "log10 of the two-sided p-value of independence: likelihood ratio, continuity-corrected", maximum=0),
+    Column("log10_p", "double", "log10 of the two-sided p-value of independence, by a corrected likelihood ratio", maximum=0),
     Column("q_value", "double", "Benjamini–Hochberg q-value over all pairs tested", **_SHARE),
     Column("within_log_odds", "double", "Mantel–Haenszel log odds ratio over chunks; null where no chunk holds both "
            "trigger and non-trigger rows, or behavior never varies inside one"),
@@ -246,8 +246,8 @@ COLUMNS: dict[str, Column] = _columns(
     Column("is_echo", "bool", "trigger and behavior are one feature seen on both sides, e.g. one language"),
     Column("finding_rank", "int64", "rank among findings by score, from 1", minimum=1),
     Column("folded_pairs", "int64", "pairs that rest on nearly the same rows and are told by this one", **_COUNT),
-    Column("other_triggers", "list<string>", "texts of triggers folded into the finding, best first, at most six"),
-    Column("other_behaviors", "list<string>", "texts of behaviors folded into the finding, best first, at most six"),
+    Column("other_triggers", "list<string>", "texts of triggers folded into it, most rows first, at most six"),
+    Column("other_behaviors", "list<string>", "texts of behaviors folded into it, most rows first, at most six"),
     Column("sentence", "string", "the finding as one English sentence"),
     Column("trigger_text", "string", "text of the trigger feature"),
     Column("behavior_text", "string", "text of the behavior feature"),
@@ -255,7 +255,17 @@ COLUMNS: dict[str, Column] = _columns(
 
 _ROW = Reference("row_id", "corpus.rows", "row_id")
 _COUNTED = ("trigger_rows", "behavior_rows", "both_rows", "trigger_contents", "behavior_contents", "both_contents")
-_RATES = ("p_behavior_given_trigger", "p_low", "p_high", "base_rate?", "lift", "log_odds", "score", "log10_p", "q_value")
+_RATES = (
+    "p_behavior_given_trigger",
+    "p_low",
+    "p_high",
+    "base_rate?",
+    "lift",
+    "log_odds",
+    "score",
+    "log10_p",
+    "q_value",
+)
 _SCOPE = ("within_log_odds?", "within_low?", "within_high?", "scope?", "is_reversed", "is_echo")
 
 

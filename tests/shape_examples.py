@@ -60,6 +60,7 @@ EXAMPLES: dict[str, tuple[list[str], list[str]]] = {
       ["NASA and the FBI are here", "ALL OF IT IS SHOUTING"]),
     "lower_case_opening": (["what is it", "  iPhone"], ["What", "1 apple"]),
     "lower_case": (["how do i cook rice?", "it is, say, 4 c!"], ["How do i cook rice?", "i like Tom a lot", "rice ok"]),
+    "title_case": (["How Do I Cook Rice?", "Where Is The 3rd Door, Tom"], ["How do I Cook Rice?", "New York City"]),
     "unpunctuated_lower_case": (["how do i cook rice", "what is 2 plus 2"], ["how do i cook rice?", "rice"]),
     "no_final_punctuation": (["how do i cook rice", "42\n"], ["Rice.", "是。"]),
     "mid_sentence_ending": (["It rained and then the", "first, second,"], ["It rained.", "Potato A"]),

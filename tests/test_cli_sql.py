@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -176,6 +177,25 @@ def test_a_process_of_its_own_is_quiet_and_fast(lake: Path) -> None:
     )  # fmt: skip
     assert json.loads(done.stdout) == [{"n": 1}]
     assert done.stderr == ""
+
+
+def test_ctrl_c_ends_a_question_without_a_stack_trace(lake: Path) -> None:
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\nfrom chunky.cli import main; main()"
+    )
+    endless = "select count(*) from range(100000000000000)"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "--lake", str(lake), "sql", endless],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(4)  # long enough for it to be busy with the question
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""  # no progress bar among the rows either
+    assert "interrupted" in err
+    assert "Traceback" not in err
 
 
 # values ------------------------------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def test_every_view_and_column_carries_its_meaning(empty: Lens) -> None:
         "select schema_name || '.' || view_name as name, comment from duckdb_views() where not internal"
     )
     comments = dict(zip(views["name"].to_pylist(), views["comment"].to_pylist(), strict=True))
-    assert comments == {name: f"one row per {entry.grain}" for name, entry in TABLES.items()}
+    assert comments == {name: f"one row: {entry.grain}" for name, entry in TABLES.items()}
     columns = empty.table(
         "select schema_name || '.' || table_name as name, column_name, comment from duckdb_columns() where not internal"
     ).to_pylist()

@@ -25,7 +25,9 @@ def parse_yaml(path: Path, text: str) -> list[Feature]:
     try:
         entries = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise InputError(f"{path} is no valid YAML: {error}", "correct it: a list of features, see docs/features.md") from error
+        raise InputError(
+            f"{path} is no valid YAML: {error}", "correct it: a list of features, see docs/features.md"
+        ) from error
     if entries is None:
         return []
     if not isinstance(entries, list):
@@ -93,6 +95,7 @@ def _check_unique(features: Sequence[Feature]) -> None:
         key = (feature.kind, feature.side, feature.definition)
         if key in seen:
             raise InputError(
-                f"features {seen[key]!r} and {feature.name!r} say the same ({feature.kind}, {feature.side})", "remove one"
+                f"features {seen[key]!r} and {feature.name!r} say the same ({feature.kind}, {feature.side})",
+                "remove one",
             )
         seen[key] = feature.name

@@ -69,9 +69,9 @@ def _pieces(batch: pa.Table | pa.RecordBatch) -> Iterator[pa.Table]:
 
 
 def _chunk_hits(piece: pa.Table, numbers: Mapping[str, int]) -> _Hits:
-    chunks = piece["chunk"].to_pylist()
-    rows = [row for row, chunk in enumerate(chunks) if chunk in numbers]
-    return _Hits(np.array([numbers[chunks[row]] for row in rows], np.int64), np.array(rows, np.int64))
+    known = [(row, numbers[str(name)]) for row, name in enumerate(piece["chunk"].to_pylist()) if name in numbers]
+    rows, found = np.array(known, np.int64).reshape(-1, 2).T
+    return _Hits(found, rows)
 
 
 class _Finder:
@@ -161,10 +161,10 @@ def member_tables(members: Mapping[int, I64]) -> Iterator[pa.Table]:
         rows.append(members[feature_id])
         waiting += len(rows[-1])
         if waiting > 2_000_000:
-            yield pa.table({"feature_id": np.concatenate(ids), "row_id": np.concatenate(rows)})
+            yield pa.table({"feature_id": pa.array(np.concatenate(ids)), "row_id": pa.array(np.concatenate(rows))})
             ids, rows, waiting = [], [], 0
     if waiting:
-        yield pa.table({"feature_id": np.concatenate(ids), "row_id": np.concatenate(rows)})
+        yield pa.table({"feature_id": pa.array(np.concatenate(ids)), "row_id": pa.array(np.concatenate(rows))})
 
 
 def definition_table(features: Sequence[Feature], synonyms: Mapping[int, int]) -> pa.Table:

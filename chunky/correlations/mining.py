@@ -1,8 +1,8 @@
 """Mining: which of the millions of phrases are frequent and concentrated enough to be a cue or a behavior.
 
 A phrase is worth a feature when a chunk (or two) holds it far more often than the rest of the mix, by the z-score of
-its log odds; each chunk and side gets the same quota, so that a chunk of 900 rows is heard beside one of 50,000. Phrases that
-open or close many texts are taken too, wherever they come from.
+its log odds; each chunk and side gets the same quota, so that a chunk of 900 rows is heard beside one of 50,000.
+Phrases that open or close many texts are taken too, wherever they come from.
 """
 
 from __future__ import annotations

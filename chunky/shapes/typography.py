@@ -84,6 +84,12 @@ _CASE = (
         "is in lower case throughout",
         r"^[^\p{Lu}\p{Lt}\p{Ll}\p{Lo}]*(?:\p{Ll}[^\s\p{Lu}\p{Lt}]*\s+[^\s\p{Lu}\p{Lt}\p{Ll}\p{Lo}]*){2}\p{Ll}[^\p{Lu}\p{Lt}]*$",
     ),
+    both(
+        "title_case",
+        "capitalizes every word",
+        # four words: fewer make a name or a heading
+        every(r"(?s)(?:(?:^|\s)\p{Lu}\p{Ll}.*?){4}", no=r"(?:^|[\s(“\"])\p{Ll}|\p{Lo}"),
+    ),
     both("lower_case_opening", "opens with a lower-case letter", r"^\s*[a-z]"),
     both(
         "unpunctuated_lower_case",

@@ -284,7 +284,7 @@ common_words as (  -- words in more than 5 % of the texts of a side carry gramma
 echo_words as (
     select
         feature_id,
-        unnest(regexp_extract_all(definition, '[\p{L}\p{M}]{3,}|\p{Han}{2,}|[^\p{L}\p{M}\p{Z}⟨⟩]+')) as word,
+        unnest(regexp_extract_all(definition, '[\p{L}\p{M}]{3,}|\p{Han}{2,}')) as word,
     from numbered_features
     inner join correlations.features using (feature_id)
     where correlations.features.kind in ('keyword', 'phrase')
@@ -300,7 +300,6 @@ echo_marks as (  -- what a feature would share with its own echo on the other si
             word as mark,
         from echo_words
         anti join common_words using (word)
-        where regexp_matches(word, '\p{L}')
         union all
         select
             feature_id,
