@@ -89,7 +89,8 @@ def child(module: str, arguments: Sequence[str]) -> Run:
         [sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     with process:
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         output = process.stdout.read()
         errors = process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)  # its figures alone: RUSAGE_CHILDREN is the peak of all so far
@@ -117,30 +118,35 @@ def contest(
                 del runs[name]
                 continue
             runs[name].append(run)
-            print(
-                f"  round {number + 1}  {name:<34} {run.seconds:9.2f} s  {run.peak_bytes / 2**20:7,.0f} MiB", flush=True
-            )
+            figures = f"{run.seconds:9.2f} s  {run.facts['cpu']:9.2f} CPU s  {run.peak_bytes / 2**20:7,.0f} MiB"
+            print(f"  round {number + 1}  {name:<30}{figures}", flush=True)
     return runs
 
 
 def answer(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Time `work` and give what it reports with its seconds."""
-    started = time.perf_counter()
+    """Time `work`, wall and CPU (with its own worker processes), and give what it reports beside."""
+    started, used = time.perf_counter(), sum(os.times()[:4])
     facts = work()
-    return {"seconds": time.perf_counter() - started, **facts}
+    return {"seconds": time.perf_counter() - started, "cpu": sum(os.times()[:4]) - used, **facts}
 
 
 def report(runs: Mapping[str, Sequence[Run]], ours: str, unit: str = "", amount: int = 0) -> None:
-    """Print medians and the ratio of each contender's time to ours; with `amount`, also units a second."""
-    medians = {name: statistics.median(run.seconds for run in found) for name, found in runs.items() if found}
-    heads = f"{'median s':>10}{'min':>9}{'max':>9}{'peak MiB':>10}{'to ours':>10}"
-    print(f"\n{'':<36}{heads}" + (f"{unit + '/s':>12}" if amount else ""))
-    for name, middle in medians.items():
+    """Print medians and the ratios of each contender's time to ours; with `amount`, also units a second.
+
+    On a busy machine the ratio of CPU seconds says more than that of wall seconds.
+    """
+    middles = {name: statistics.median(run.seconds for run in found) for name, found in runs.items() if found}
+    works = {name: statistics.median(run.facts["cpu"] for run in runs[name]) for name in middles}
+    heads = "".join(f"{head:>10}" for head in ("median s", "min", "max", "to ours", "CPU s", "to ours", "peak MiB"))
+    print(f"\n{'':<30}{heads}" + (f"{unit + '/s':>12}" if amount else ""))
+    for name, middle in middles.items():
         seconds = [run.seconds for run in runs[name]]
         peak = max(run.peak_bytes for run in runs[name]) / 2**20
-        ratio = f"{middle / medians[ours]:.1f}×" if ours in medians else "?"
+        times = f"{middle / middles[ours]:.1f}×" if ours in middles else "?"
+        loads = f"{works[name] / works[ours]:.1f}×" if ours in middles else "?"
         speed = f"{amount / middle:>12,.0f}" if amount else ""
-        print(f"{name:<36}{middle:>10.2f}{min(seconds):>9.2f}{max(seconds):>9.2f}{peak:>10,.0f}{ratio:>10}{speed}")
+        figures = f"{middle:>10.2f}{min(seconds):>10.2f}{max(seconds):>10.2f}{times:>10}{works[name]:>10.2f}{loads:>10}"
+        print(f"{name:<30}{figures}{peak:>10,.0f}{speed}")
 
 
 def machine(*packages: str) -> None:

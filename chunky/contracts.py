@@ -68,7 +68,7 @@ class PartChecker:
                 strangers = strangers.drop_null()
                 if len(strangers):
                     raise ContractError(f"{self._entry.name}.{name} holds {strangers[0].as_py()!r}", _REMEDY)
-            if pa.types.is_floating(values.type) and not pc.all(pc.is_finite(values)).as_py():
+            if pa.types.is_floating(values.type) and not pc.all(pc.is_finite(values), min_count=0).as_py():
                 raise ContractError(f"{self._entry.name}.{name} holds NaN or infinity: an unknown is null", _REMEDY)
             if column.minimum is not None or column.maximum is not None:
                 self._check_range(name, values)

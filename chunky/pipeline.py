@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from typing import Any
 from itertools import chain
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -252,7 +252,8 @@ def _file_row(source: corpus.Source, digest: str, format_name: str, counts: corp
 
 def _quarantine_file(transaction: Transaction, file: str, fault: FileFault, settings: Settings) -> None:
     row = {
-        "file": file, "record_number": None, "chunk": None, "reason": fault.reason, "detail": fault.problem, "excerpt": None
+        "file": file, "record_number": None, "chunk": None, "reason": fault.reason, "detail": fault.problem,
+        "excerpt": None,
     }  # fmt: skip
     facts = provenance(stage("corpus"), settings, {file: "fault"})
     rows = pa.Table.from_pylist([row], schema=corpus.quarantine_schema())

@@ -24,9 +24,7 @@ _SAME_AS_CHUNK = 0.9  # a cue with this Jaccard similarity to a chunk's rows is 
 _WITHIN = 2 / 3  # so much of a pair's rows must lie in better findings' for it to be a special case
 _NEAR = 1 / 3  # and so much in those of the one that tells it
 _MAX_NEAR = 12  # findings compared exactly
-_NO_NEWS = (
-    4.0  # a special case whose trigger brings its behavior so much more often than the better trigger does is news
-)
+_NO_NEWS = 4.0  # a special case is news when its trigger brings its behavior so much more often than the better one
 _SAMPLE = 64  # rows in which the nearest finding is looked up
 _FRAGMENT = 1 / 3  # of a behavior's rows: a trigger that brings fewer is a fragment of what brings the rest
 _MAX_CANDIDATES = 40_000  # pairs of one family looked at; the real mix fills 2,000 findings long before

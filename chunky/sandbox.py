@@ -8,16 +8,17 @@ reading statements. So there are two independent walls:
 - the session can open the lake's current files alone: no other file, folder, address, extension, Python variable or
   spill folder (`temp_directory` would join the allowed folders), and its configuration is locked.
 
-Time is bounded by a timer that interrupts, memory by DuckDB's limit and, on the command line, by the address space.
+Time is bounded by interrupting the thread that asks; memory by DuckDB's limit and, on the command line, by a cap on
+the process's address space.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 MAX_SQL_CHARS = 1_000_000
 _BATCH_ROWS = 2_048
+_INTERRUPT_SECONDS = 0.1
 _COUNT_SECONDS = 2.0  # how long rows beyond the cap are counted before the total is given up
 
 _INGESTED = ("corpus.files", "corpus.rows", "corpus.quarantine", "corpus.conversations")  # all others are built
@@ -129,7 +131,7 @@ class Sandbox(Lens):
         started = time.monotonic()
         cap = self.settings.sql.row_cap if rows is None else rows
         reading = self._checked(sql)
-        table, total = self._fetch(reading.sql, cap)
+        table, total = self._within_limits(reading.sql, cap)
         return Answer(table, total, time.monotonic() - started, self._notes(reading))
 
     # the first wall: what the statement is -------------------------------------------------------------------------
@@ -180,51 +182,44 @@ class Sandbox(Lens):
     def _fetch(self, sql: str, cap: int) -> tuple[pa.Table, int | None]:
         import pyarrow as pa
 
-        with self._bounded(sql):
-            kept: list[pa.RecordBatch] = []
-            seen, deadline = 0, None
-            with self.connection.sql(sql).to_arrow_reader(_BATCH_ROWS) as reader:  # an open result blocks the session
-                for batch in reader:
-                    if cap == 0 or seen < cap:
-                        kept.append(batch if cap == 0 else batch.slice(0, cap - seen))
-                    seen += batch.num_rows
-                    if cap and seen > cap:
-                        deadline = deadline or time.monotonic() + _COUNT_SECONDS
-                        if time.monotonic() > deadline:
-                            return pa.Table.from_batches(kept, reader.schema), None
-                return pa.Table.from_batches(kept, reader.schema), seen
+        kept: list[pa.RecordBatch] = []
+        seen, deadline = 0, None
+        with self.connection.sql(sql).to_arrow_reader(_BATCH_ROWS) as reader:  # an open result blocks the session
+            for batch in reader:
+                if cap == 0 or seen < cap:
+                    kept.append(batch if cap == 0 else batch.slice(0, cap - seen))
+                seen += batch.num_rows
+                if cap and seen > cap:
+                    deadline = deadline or time.monotonic() + _COUNT_SECONDS
+                    if time.monotonic() > deadline:
+                        return pa.Table.from_batches(kept, reader.schema), None
+            return pa.Table.from_batches(kept, reader.schema), seen
 
-    @contextmanager
-    def _bounded(self, sql: str) -> Iterator[None]:
-        """Interrupt after the time allowed; DuckDB's errors become ours."""
+    def _within_limits(self, sql: str, cap: int) -> tuple[pa.Table, int | None]:
+        """Fetch in a thread, so that time and Ctrl-C end it: DuckDB hears no signal while it works."""
+        import pyarrow as pa
+
         limit = self.settings.sql.timeout_seconds
-        has_expired = threading.Event()
-
-        def stop() -> None:
-            has_expired.set()
-            self.connection.interrupt()
-
-        timer = threading.Timer(limit, stop)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        except RuntimeError as error:  # what DuckDB 2.0 makes of Ctrl-C; its own errors are no RuntimeError
-            if "interrupted" in str(error) and not has_expired.is_set():
-                raise KeyboardInterrupt from error
-            raise
-        except duckdb.Error as error:
-            if has_expired.is_set():
+        with ThreadPoolExecutor(1) as pool:
+            work = pool.submit(self._fetch, sql, cap)
+            try:
+                return work.result(limit)
+            except TimeoutError:
+                self._stop(work)
                 raise QueryError(
                     f"the question was stopped after {limit:g} seconds",
                     f"narrow it, or allow more time: --set sql.timeout_seconds={limit * 10:g}",
-                ) from error
-            raise explained(error, sql, self.settings.sql.memory_limit) from error
-        except MemoryError as error:
-            raise explained(error, sql, self.settings.sql.memory_limit) from error
-        finally:
-            timer.cancel()
-            timer.join()
+                ) from None
+            except KeyboardInterrupt:
+                self._stop(work)
+                raise
+            except (duckdb.Error, pa.ArrowException, OSError, MemoryError) as error:  # the last three: between batches
+                raise explained(error, sql, self.settings.sql.memory_limit) from error
+
+    def _stop(self, work: Future[Any]) -> None:
+        """Interrupt until it ends: an interrupt that arrives between two batches is forgotten."""
+        while not wait([work], _INTERRUPT_SECONDS).done:
+            self.connection.interrupt()
 
     def _notes(self, reading: _Reading) -> tuple[str, ...]:
         """For every table of the catalog that the question reads and that is empty: what fills it."""

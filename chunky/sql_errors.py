@@ -17,15 +17,19 @@ _LINE = re.compile(r"^LINE \d+: .*\n\s*\^", re.MULTILINE)
 _MAX_PROBLEM = 600
 
 
-def explained(error: duckdb.Error | MemoryError, sql: str, memory_limit: str = "") -> QueryError:
-    """QueryError for what DuckDB said about `sql`."""
+def explained(error: Exception, sql: str, memory_limit: str = "") -> QueryError:
+    """QueryError for what DuckDB said about `sql`; between two Arrow batches it says so in an OSError."""
     text = str(error)
-    if isinstance(error, MemoryError | duckdb.OutOfMemoryException) or "bad allocation" in text:
+    if (
+        isinstance(error, MemoryError | duckdb.OutOfMemoryException)
+        or "bad alloc" in text
+        or "Out of Memory Error" in text
+    ):
         return QueryError(
             f"the question needs more memory than the {memory_limit} it is allowed",
             "narrow it (fewer columns, filter first), or allow more: --set sql.memory_limit=8GB",
         )
-    if isinstance(error, duckdb.PermissionException):
+    if isinstance(error, duckdb.PermissionException) or text.startswith("Permission Error"):
         return path_refused("")
     return QueryError(_problem(text), _remedy(text, sql))
 

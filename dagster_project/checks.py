@@ -86,6 +86,7 @@ def distribution_check(entry: Table) -> dg.AssetChecksDefinition:
         asset=asset_key(entry.name),
         name=DISTRIBUTIONS,
         description="Distributions that people watch (Great Expectations); a surprise warns and blocks nothing.",
+        automation_condition=dg.AutomationCondition.eager(),  # files are taken without waiting for it
     )
     def distributions(
         context: dg.AssetCheckExecutionContext, lake: LakeResource, listener: dg.ResourceParam[Listener]

@@ -53,7 +53,7 @@ def inbox(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorR
 
 automation = dg.AutomationConditionSensorDefinition(
     "automation",
-    target=dg.AssetSelection.all(),
+    target=dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks(),
     default_status=dg.DefaultSensorStatus.STOPPED,
     description="Rebuilds tables whose upstream has changed.",
 )

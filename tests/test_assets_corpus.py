@@ -138,6 +138,23 @@ def test_the_data_version_of_a_partition_is_the_lake_s(place: Place, tmp_path: P
         assert place.told("corpus.rows", chunk)[0]["fingerprint"] == version_of(parts)
 
 
+def evaluate(place: Place, cursor=None) -> dg.EvaluateAutomationConditionsResult:
+    every = dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks()
+    return dg.evaluate_automation_conditions(defs, place.instance, asset_selection=every, cursor=cursor)
+
+
+def test_what_follows_from_new_files_is_asked_for(place: Place, tmp_path: Path) -> None:
+    first = evaluate(place)
+    place.take(write(tmp_path / "a.jsonl", {"x": 30, "y": 20}), **READING)
+    second = evaluate(place, first.cursor)
+    asked = {result.key.to_user_string(): result.true_subset.size for result in second.results}
+    assert asked["corpus/chunks"] == 1
+    assert asked["keywords/counts"] == 2
+    assert asked["corpus/rows:distributions"] == 1
+    assert asked["keywords/phrases"] == 0  # its upstream is not there yet
+    assert sum(result.true_subset.size for result in evaluate(place, second.cursor).results) == 0
+
+
 @given(chunks=st.lists(st.text(st.sampled_from(".%2E|[],a~\n\0 é"), max_size=200), unique=True))
 @settings(deadline=None, max_examples=200)
 def test_keys_are_distinct_and_allowed(chunks: list[str]) -> None:

@@ -181,13 +181,16 @@ def test_a_process_of_its_own_is_quiet_and_fast(lake: Path) -> None:
 
 def test_ctrl_c_ends_a_question_without_a_stack_trace(lake: Path) -> None:
     code = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\nfrom chunky.cli import main; main()"
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\nfrom chunky.cli import main\n"
+        "import chunky.sandbox, sys; sys.stderr.write('ready\\n'); sys.stderr.flush(); main()"
     )
     endless = "select count(*) from range(100000000000000)"
     with subprocess.Popen(
         [sys.executable, "-c", code, "--lake", str(lake), "sql", endless],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
+        assert process.stderr is not None
+        assert process.stderr.readline() == "ready\n"
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(4)  # long enough for it to be busy with the question
         process.send_signal(signal.SIGINT)

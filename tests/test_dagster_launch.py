@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -202,9 +207,9 @@ def test_a_run_whose_process_died_is_marked_as_failed(tmp_path: Path) -> None:
     dead = os.spawnlp(os.P_NOWAIT, "true", "true")
     os.waitpid(dead, 0)
     with launch.opened(tmp_path / "lake") as instance:
-        tags = {launch.PROCESS_TAG: f"{launch.socket.gethostname()}:{dead}"}
+        tags = {launch.PROCESS_TAG: f"{socket.gethostname()}:{dead}"}
         run = instance.create_run_for_job(defs.resolve_job_def("ingest"), tags=tags, status=dg.DagsterRunStatus.STARTED)
-        living = {launch.PROCESS_TAG: f"{launch.socket.gethostname()}:{os.getpid()}"}
+        living = {launch.PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"}
         other = instance.create_run_for_job(
             defs.resolve_job_def("ingest"), tags=living, status=dg.DagsterRunStatus.STARTED
         )
@@ -216,3 +221,28 @@ def test_a_run_whose_process_died_is_marked_as_failed(tmp_path: Path) -> None:
 def test_the_record_lives_in_the_lake(world: World) -> None:
     assert (world.lake / home.FOLDER / "history" / "runs").is_dir()
     assert stage("corpus").tables[1] == "corpus.rows"
+
+
+@pytest.mark.slow
+def test_the_ui_serves_the_lake_without_load_errors(world: World) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    code = f"from pathlib import Path; from dagster_project import launch; launch.ui(Path({str(world.lake)!r}), {port}, False)"
+    server = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        said = next(line for line in server.stderr if "Serving dagster-webserver" in line or "Error" in line)
+        assert f"127.0.0.1:{port}" in said
+        question = "{workspaceOrError{...on Workspace{locationEntries{name locationOrLoadError{__typename}}}}}"
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/graphql", orjson.dumps({"query": question}), {"content-type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            (entry,) = orjson.loads(reply.read())["data"]["workspaceOrError"]["locationEntries"]
+        assert entry == {
+            "name": "dagster_project.definitions",
+            "locationOrLoadError": {"__typename": "RepositoryLocation"},
+        }
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=60)

@@ -17,7 +17,7 @@ from chunky.correlations.custom import parse_sql, parse_yaml
 from chunky.correlations.features import Feature
 from chunky.correlations.members import find_members
 from chunky.lens import Lens
-from chunky.pipeline import _sql_members
+from chunky.pipeline import sql_members
 from chunky.settings import Settings
 from chunky.settings import names as setting_names
 from chunky.sql_files import macros
@@ -230,7 +230,7 @@ def test_examples_of_features_find_their_rows(tmp_path: Path) -> None:
         asked = ["Answer:\n1. Add.\n2. Sort.", "Elucidate it.", "1. Add, then stop."]
         more = [{"row_id": 11 + i, "chunk": "x", "query": query, "response": "Done."} for i, query in enumerate(asked)]
         members = find_members(features, [rows, pa.Table.from_pylist(more)])
-        members |= {f.feature_id: _sql_members(lens, f) for f in features if f.kind == "sql"}
+        members |= {f.feature_id: sql_members(lens, f) for f in features if f.kind == "sql"}
     found = {feature.name: sorted(members[feature.feature_id].tolist()) for feature in features}
     # the SQL files: rows 8 and 9 ask the same in one chunk alone, and the lake's table of duplicates is empty
     assert found == {

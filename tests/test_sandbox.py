@@ -362,6 +362,14 @@ def test_bad_patterns_and_casts_are_told(sandbox: Sandbox) -> None:
         sandbox.ask("select 'x'::integer")
 
 
+def test_errors_in_the_middle_of_the_rows_are_told(sandbox: Sandbox) -> None:
+    """They come out of the Arrow stream, not out of DuckDB."""
+    sql = "select (case when i = 500000 then 'x' else '1' end)::integer as n from range(1000000) as r(i)"
+    with pytest.raises(QueryError, match="Could not convert string 'x'"):
+        sandbox.ask(sql, 5)
+    assert sandbox.ask("select 1 as n").total == 1
+
+
 def test_empty_tables_say_what_fills_them(tmp_path: Path, lake: Warehouse) -> None:
     with Sandbox(Warehouse(tmp_path / "nowhere")) as opened:
         answer = opened.ask("from keywords.phrases")

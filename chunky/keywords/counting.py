@@ -30,7 +30,8 @@ class PhraseCounts:
     """Row counts of every phrase that reaches `min_rows` rows of the whole mix.
 
     `vocabulary` is a table (phrase_id, side, phrase, tokens, rows), ordered by side and phrase, whose `rows` are those
-    of the whole mix that hold the phrase anywhere (`side` is dictionary-encoded, `phrase` large_string); `chunks` are names in order; `read_rows` counts the rows read.
+    of the whole mix that hold the phrase anywhere; `side` is dictionary-encoded, `phrase` large_string. `chunks` are
+    names in order; `read_rows` counts the rows read.
     """
 
     vocabulary: pa.Table

@@ -2,7 +2,7 @@
 -- grain: one row per side, phrase and position
 -- paper: own; log odds with an informative Dirichlet prior after Monroe, Colaresi and Quinn 2008, equations 15 to 22
 --
--- Counts are rows, not words: a row holds the phrase or not. So the prior has two cells, and the variance keeps the rows
+-- Counts are rows, not words: a row holds the phrase or not. So the prior has two cells, and the variance keeps rows
 -- without the phrase, which Monroe et al. drop as every word is rare: here a phrase can hold in all of a chunk.
 -- The prior is the mix's own frequency (half a row added to both cells, so that neither is empty), worth
 -- keyword_prior_rows rows, by default a quarter of the mix. On a real mix of 271 thousand rows that z-score ranks

@@ -1,0 +1,166 @@
+"""Planted worlds end to end: what was planted is found near the top, what merely distracts is not, and noise is silent.
+
+Seeds are numbered on from a fixed base, never chosen by result. Finds are judged by extent (`chunky.planted.matching`):
+no test here knows a planted string.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+import pytest
+
+from chunky import pipeline
+from chunky.lens import Lens
+from chunky.planted import Truth, World, WorldSpec, pair_matches, permute_responses, plant_world, write_world
+from chunky.planted.matching import PRECISION, RECALL
+from chunky.settings import Settings
+from chunky.warehouse import Warehouse
+
+SEED = 20_261_100  # worlds are SEED, SEED + 1, …
+TOP = 20  # findings that people read
+STEPS = ("counts", "phrases", "features", "pairs", "findings")
+MAX_FALSE = 5  # pairs of a permuted world, where none is true
+
+
+class Audit(NamedTuple):
+    """What the lake of a world says: its findings best first, rows, members, and pairs that pass the test."""
+
+    findings: pl.DataFrame
+    rows: pl.DataFrame
+    members: pl.DataFrame
+    kinds: dict[int, str]
+    significant: int
+
+
+def audit(world: World, folder: Path) -> Audit:
+    """Write the world as files, take them in, and build everything that findings need."""
+    lake, values = Warehouse(folder / "lake"), Settings()
+    assert all(taken.fault is None for taken in pipeline.ingest(lake, [str(write_world(world, folder).folder)], values))
+    for step in STEPS:
+        pipeline.STEPS[step](lake, values, pipeline.silent)
+    with Lens(lake, values) as lens:
+        kinds = lens.table("select feature_id, kind from correlations.features")
+        significant = lens.table("select 1 from correlations.pairs where q_value < 0.05 and score > 0").num_rows
+        return Audit(
+            pl.DataFrame(lens.table("select * from report.findings order by finding_rank")),
+            pl.DataFrame(lens.table("select row_id, conversation_id from corpus.rows")),
+            pl.DataFrame(lens.table("select * from correlations.members")),
+            dict(zip(*(column.to_pylist() for column in kinds.columns), strict=True)),
+            significant,
+        )
+
+
+def ranks(truth: Truth, told: Audit) -> dict[str, int | None]:
+    """plant_id of every plain plant → rank of the first finding that names it; None where none does."""
+    matches = pair_matches(truth, told.rows, told.members, told.findings)
+    best = dict(matches.group_by("plant_id").agg(pl.col("pair_rank").min()).iter_rows())
+    return {plant.plant_id: best.get(plant.plant_id) for plant in truth.plants if plant.tier == "plain"}
+
+
+def names(members: set[str], wanted: set[str]) -> bool:
+    """The measure of `pair_matches` for any set of rows."""
+    overlap = len(members & wanted)
+    return bool(overlap) and overlap / len(members) >= PRECISION and overlap / len(wanted) >= RECALL
+
+
+def distractor_ranks(truth: Truth, told: Audit) -> list[int]:
+    """Ranks of findings that fall for a distractor, ascending.
+
+    Such a finding rests, on one side at least, on rows of a distractor (a trigger or behavior planted alone, or a cue
+    that is merely common in one chunk) and not on a plant's; or it joins one plant's trigger with another's behavior.
+    Findings whose trigger is a chunk do not count: that a cue is common in its chunk is true.
+    """
+    of_row = dict(told.rows.iter_rows())
+    used = set(told.findings["trigger_id"]) | set(told.findings["behavior_id"])
+    extents = {
+        int(key[0]): {of_row[row] for row in part["row_id"]}
+        for key, part in told.members.filter(pl.col("feature_id").is_in(list(used))).group_by("feature_id")
+    }
+    plants = {
+        role: {plant.plant_id: set(getattr(plant, f"{role}_ids")) for plant in truth.plants}
+        for role in ("trigger", "behavior")
+    }
+    sides = {"trigger": "query", "behavior": "response"}
+    lures = {
+        role: {str(place): set(lure.row_ids) for place, lure in enumerate(truth.distractors) if lure.cue.side == side}
+        for role, side in sides.items()
+    }
+
+    def named(feature: int, known: Mapping[str, set[str]]) -> set[str]:
+        return {name for name, rows in known.items() if names(extents[feature], rows)}
+
+    found = []
+    for rank, trigger, behavior in told.findings.select("finding_rank", "trigger_id", "behavior_id").iter_rows():
+        own = {role: named(f, plants[role]) for role, f in (("trigger", trigger), ("behavior", behavior))}
+        lured = {role: named(f, lures[role]) for role, f in (("trigger", trigger), ("behavior", behavior))}
+        is_crossed = bool(own["trigger"]) and bool(own["behavior"]) and not own["trigger"] & own["behavior"]
+        is_lured = any(lured[role] and not own[role] for role in sides)
+        if (is_crossed or is_lured) and told.kinds[trigger] != "chunk":
+            found.append(rank)
+    return found
+
+
+def recall(found: Iterable[int | None]) -> float:
+    """Share of plants that the first `TOP` findings name."""
+    places = list(found)
+    return sum(place is not None and place <= TOP for place in places) / len(places)
+
+
+def test_a_small_world_is_found(tmp_path: Path) -> None:
+    spec = WorldSpec(seed=SEED - 1, rows=2_400, chunks=6, plants=4, cues=2, tiers=("plain",), prevalence=(0.2, 0.3))
+    world = plant_world(spec)
+    told = audit(world, tmp_path)
+    found = ranks(world.truth, told)
+    assert len(found) == 4
+    assert recall(found.values()) >= 0.75
+    assert told.significant > 100
+
+
+def test_a_small_permuted_world_is_silent(tmp_path: Path) -> None:
+    spec = WorldSpec(seed=SEED - 2, rows=1_500, chunks=4, plants=3, cues=1)
+    told = audit(permute_responses(plant_world(spec), seed=SEED), tmp_path)
+    assert told.significant <= MAX_FALSE
+    assert told.findings.height <= MAX_FALSE
+
+
+@pytest.mark.slow
+def test_plain_plants_are_among_the_first_findings_and_above_all_distractors(tmp_path: Path) -> None:
+    found: dict[tuple[int, str], int | None] = {}
+    fooled: dict[int, int] = {}
+    for number in range(12):
+        world = plant_world(WorldSpec(seed=SEED + number))
+        assert sum(plant.tier == "plain" for plant in world.truth.plants) == 5
+        told = audit(world, tmp_path / str(number))
+        places = ranks(world.truth, told)
+        found |= {(number, plant): place for plant, place in places.items()}
+        last = max((place for place in places.values() if place is not None), default=0)
+        fooled |= {number: place for place in distractor_ranks(world.truth, told)[:1] if place < last}
+    missed = {plant: place for plant, place in found.items() if place is None or place > TOP}
+    assert recall(found.values()) >= 0.95, missed
+    assert not fooled
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(4))
+def test_permuted_worlds_are_silent(number: int, tmp_path: Path) -> None:
+    world = plant_world(WorldSpec(seed=SEED + 100 + number))
+    assert audit(permute_responses(world, seed=SEED + number), tmp_path).significant <= MAX_FALSE
+
+
+@pytest.mark.slow
+@pytest.mark.real_mix
+def test_a_permuted_real_mix_is_silent(real_mix: Path, tmp_path: Path) -> None:
+    turns = pl.col("messages").list
+    first = pl.scan_parquet(real_mix / "*.parquet").select(
+        source=pl.col("source"),
+        query=turns.get(0, null_on_oob=True).struct.field("content"),
+        response=turns.get(1, null_on_oob=True).struct.field("content"),
+    )
+    spec = WorldSpec(seed=SEED, rows=30_000, chunks=100, plants=0, cues=0)
+    world = plant_world(spec, first.collect())
+    assert world.rows.height == 30_000
+    assert audit(permute_responses(world, seed=SEED), tmp_path).significant <= MAX_FALSE
