@@ -29,7 +29,7 @@ from chunky.lens import Lens
 from chunky.settings import Settings
 from chunky.stages import Stage, stage
 from chunky.tables import TABLES
-from chunky.warehouse import Key, PartWriter, Transaction, Warehouse
+from chunky.warehouse import PartWriter, Transaction, Warehouse
 
 Progress = Callable[[str, float, float | None], None]  # what, done, of (None when unknown)
 _PENDING_BYTES = 256 * 2**20  # rows held back for full row groups, over all chunks of a file
@@ -216,7 +216,7 @@ def _check_chunk_count(file: str, chunks: int) -> None:
     if chunks >= _MAX_CHUNKS_PER_FILE:
         raise InputError(
             f"{file} names more than {_MAX_CHUNKS_PER_FILE:,} chunks",
-            "the chunk column seems to hold something else; name the chunk with --chunk or its column with --chunk-column",
+            "the chunk column holds something else; name the chunk with --chunk or its column with --chunk-column",
         )
 
 
@@ -273,7 +273,7 @@ def chunks_of_lake(lake: Warehouse) -> tuple[str, ...]:
 def remove_chunk(lake: Warehouse, chunk: str) -> int:
     """Take all rows of a chunk out of the corpus; returns how many. MissingTable when there is no such chunk.
 
-    The files it came from are forgotten where nothing else of them is left, so that ingesting them again brings it back.
+    The files it came from are forgotten where nothing else of them is left, so that taking them again brings it back.
     """
     parts = {key: part for key, part in lake.parts("corpus.rows").items() if key[0] == chunk}
     if not parts:

@@ -234,7 +234,7 @@ COLUMNS: dict[str, Column] = _columns(
     Column("lift", "double", "P(behavior given trigger) / P(behavior), rows", minimum=0),
     Column("log_odds", "double", "log odds ratio of behavior on trigger, distinct contents, 0.5 added to each cell"),
     Column("score", "double", "lower 95 % bound of log_odds: the one ranking key"),
-    Column("log10_p", "double", "log10 of the two-sided p-value of independence, by a corrected likelihood ratio", maximum=0),
+    Column("log10_p", "double", "log10 of the two-sided p of independence, by a corrected likelihood ratio", maximum=0),
     Column("q_value", "double", "Benjamini–Hochberg q-value over all pairs tested", **_SHARE),
     Column("within_log_odds", "double", "Mantel–Haenszel log odds ratio over chunks; null where no chunk holds both "
            "trigger and non-trigger rows, or behavior never varies inside one"),

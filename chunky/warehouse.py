@@ -40,7 +40,7 @@ Key = tuple[str, ...]
 _META_PREFIX = "chunky."
 _ROW_GROUP = 122_880  # DuckDB's own row-group size: one group a thread, and zone maps stay useful
 _SYNC_THREADS = 8
-# Hardly ever twice the same: a dictionary is built and thrown away (541k rows: 1.8 s of CPU and 94 MB, without 1.6 and 90)
+# Hardly ever twice the same: a dictionary is built and thrown away (541k rows: 1.8 s and 94 MB, without 1.6 and 90)
 _DISTINCT = frozenset(("row_id", "content_id", "conversation_id", "query", "response"))
 _ROW_GROUP_BYTES = 64 * 2**20  # long texts: bound what one open writer holds
 
@@ -95,7 +95,7 @@ class Warehouse:
         return [self.root / part.file for _, part in sorted(self.parts(name).items())]
 
     def version(self, name: str, prefix: Key = ()) -> str:
-        """Digest of the partitions of `name` whose keys start with `prefix`: what downstream fingerprints know of it."""
+        """Digest of the partitions of `name` whose keys start with `prefix`: what fingerprints downstream know of it."""
         parts = self.parts(name)
         return digest_of(sorted((key, part.fingerprint) for key, part in parts.items() if key[: len(prefix)] == prefix))
 

@@ -39,7 +39,7 @@ def diff(
     after: Annotated[Path, typer.Argument(metavar="LAKE_B", help="The newer lake's folder.")],
     min_score: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Findings count from this score on (lower 95 % bound of the log odds; default 0.7)."),
+        typer.Option(min=0.0, help="Findings count from this score on (lower 95 % bound of log odds; default 0.7)."),
     ] = None,
     accepted: Annotated[
         Path | None,

@@ -9,7 +9,7 @@ JOINT = "\n\n"
 Record = Mapping[str, Any]
 
 
-class Rejected(Exception):  # noqa: N818 (an answer between two functions, never shown as an error)
+class Rejected(Exception):  # an answer between two functions, never shown as an error
     """A record that cannot be taken: `reason` is one of `tables.REASONS`, `detail` is for a person."""
 
     def __init__(self, reason: str, detail: str) -> None:
