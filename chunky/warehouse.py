@@ -95,7 +95,7 @@ class Warehouse:
         return [self.root / part.file for _, part in sorted(self.parts(name).items())]
 
     def version(self, name: str, prefix: Key = ()) -> str:
-        """Digest of the partitions of `name` whose keys start with `prefix`: what fingerprints downstream know of it."""
+        """Digest of the partitions of `name` under keys that start with `prefix`: what fingerprints downstream know."""
         parts = self.parts(name)
         return digest_of(sorted((key, part.fingerprint) for key, part in parts.items() if key[: len(prefix)] == prefix))
 

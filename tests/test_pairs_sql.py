@@ -110,7 +110,7 @@ def random_world(seed: int) -> World:
     """Repeats inside and across chunks, features that go together more or less, empty ones, synonyms, all rows."""
     rng = np.random.default_rng(seed)
     chunks = CHUNKS[: rng.integers(1, len(CHUNKS) + 1)]
-    contents = int(rng.integers(5, 120))
+    contents = int(rng.integers(5, 160))
     rows = int(rng.integers(contents, 3 * contents))
     home = rng.integers(len(chunks), size=contents)
     world = World([])
