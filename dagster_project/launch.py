@@ -185,14 +185,15 @@ def ui(lake: Path, port: int, open_browser: bool) -> None:
         os.execve(sys.executable, command, environment)
     server = subprocess.Popen(command, env=environment)
     try:
-        if _answers(port, server):
+        if answers(port, server):
             webbrowser.open(f"http://127.0.0.1:{port}/asset-groups")
         server.wait()
     except KeyboardInterrupt:
         server.wait()  # it got the same signal and ends its own children
 
 
-def _answers(port: int, server: subprocess.Popen[bytes], patience_seconds: float = 60) -> bool:
+def answers(port: int, server: subprocess.Popen[bytes], patience_seconds: float = 60) -> bool:
+    """True as soon as something listens on `port` of this machine; False when `server` ended or patience did."""
     deadline = time.monotonic() + patience_seconds
     while time.monotonic() < deadline and server.poll() is None:
         with socket.socket() as probe:

@@ -29,10 +29,6 @@ def test_the_definitions_load_as_a_code_location() -> None:
     dg.Definitions.validate_loadable(defs)  # names of jobs and ops must not meet, among other things
 
 
-def test_the_definitions_load_as_a_code_location() -> None:
-    dg.Definitions.validate_loadable(defs)  # names of jobs and ops must not meet, among other things
-
-
 def test_every_table_that_holds_files_is_one_asset() -> None:
     assert sorted(SPECS) == sorted(entry.name for entry in FILED)
     assert len(defs.resolve_all_asset_specs()) == len(SPECS)

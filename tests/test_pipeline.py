@@ -98,7 +98,7 @@ def test_a_mix_becomes_findings(mix: Path, lake: Warehouse) -> None:
         1.0,
         0.0,
     )
-    assert "kindly" in best["trigger_text"]
+    assert {best["trigger_text"], *best["other_triggers"]} & {"says please", "contains “kindly name”"}
 
 
 def test_a_second_run_does_nothing(mix: Path, lake: Warehouse) -> None:
@@ -128,8 +128,7 @@ def test_a_setting_rebuilds_its_step_and_what_follows(
     assert new(build(lake, Settings.model_validate(SMALL | change))) == rebuilt
 
 
-def test_a_step_that_would_give_the_same_rows_stops_the_rebuild(mix: Path, lake: Warehouse) -> None:
-    """Versions, not times, are what the next step sees: changed rows of the corpus rebuild every step."""
+def test_new_rows_rebuild_every_step(mix: Path, lake: Warehouse) -> None:
     take(lake, mix)
     build(lake)
     write(mix / "three.jsonl", polite("bank", 20))
@@ -138,6 +137,8 @@ def test_a_step_that_would_give_the_same_rows_stops_the_rebuild(mix: Path, lake:
 
 
 def test_two_lakes_hold_the_same_rows(mix: Path, tmp_path: Path) -> None:
+    repeats = [record | {"source": "mirror"} for record in polite("desk", 10)]
+    write(mix / "three.jsonl", [*repeats, "not JSON"])
     lakes = [Warehouse(tmp_path / "first"), Warehouse(tmp_path / "second")]
     for lake, threads in zip(lakes, (1, 2), strict=True):
         take(lake, mix)
@@ -145,7 +146,29 @@ def test_two_lakes_hold_the_same_rows(mix: Path, tmp_path: Path) -> None:
     for name in HELD:
         first, second = (content(lake, name) for lake in lakes)
         assert first.equals(second), name
-        assert first.height > 0 or name == "corpus.quarantine"
+        assert first.height > 0, name
+
+
+def test_a_mix_of_one_chunk_has_findings_too(tmp_path: Path, lake: Warehouse) -> None:
+    """Nothing to weigh a phrase against: its log odds are null, not an error."""
+    take(lake, write(tmp_path / "one.jsonl", polite("desk", 90)))
+    build(lake)
+    assert content(lake, "keywords.phrases")["phrase_log_odds"].null_count() > 0
+    assert content(lake, "report.findings").height > 0
+
+
+def test_findings_about_chunks_alone_need_no_estimate_inside_chunks(tmp_path: Path, lake: Warehouse) -> None:
+    """Where a row comes from varies inside no chunk, so within_log_odds is null in every finding."""
+    made = [
+        conversation(f"{source}{number}", f"Name color {number + 100 * start}.", f"{answer} {number}.", source=source)
+        for start, (source, answer) in enumerate((("desk", "Gray as"), ("shop", "Green like"), ("bank", "Blue but")))
+        for number in range(40)
+    ]
+    take(lake, write(tmp_path / "mix.jsonl", made))
+    build(lake)
+    told = content(lake, "report.findings")
+    assert told.height > 0
+    assert told["within_log_odds"].null_count() == told.height
 
 
 def test_an_empty_lake_says_what_to_do(lake: Warehouse) -> None:
@@ -188,18 +211,18 @@ def test_equal_ids_in_two_files_of_one_chunk_stay_two_rows(tmp_path: Path, lake:
     assert rows(lake, "copy", "response", "conversation_id") == [(0, "Perhaps.", "c1"), (1, "No.", "c1")]
 
 
-def test_a_file_fault_leaves_its_earlier_rows_and_other_files_go_on(mix: Path, lake: Warehouse) -> None:
-    take(lake, mix)
-    (mix / "one.jsonl").rename(mix / "kept")
-    (mix / "one.jsonl.gz").write_bytes(b"this is no gzip file")
-    write(mix / "two.jsonl", polite("shop", 5))
-    faults = {Path(one.file).name: one.fault for one in take(lake, mix / "one.jsonl.gz", mix / "two.jsonl")}
-    assert faults["two.jsonl"] is None
-    assert faults["one.jsonl.gz"] is not None
-    assert [len([row for row in rows(lake, "chunk") if row == (name,)]) for name in ("desk", "shop")] == [60, 5]
+def test_a_file_fault_stops_no_other_file(tmp_path: Path, lake: Warehouse) -> None:
+    for name, chunk in (("a.jsonl", "desk"), ("c.jsonl", "shop")):
+        write(tmp_path / name, polite(chunk, 5))
+    (tmp_path / "b.parquet").write_bytes(b"PAR1 and then nothing")
+    faults = {Path(one.file).name: one.fault for one in take(lake, tmp_path)}
+    assert faults["a.jsonl"] is None
+    assert faults["c.jsonl"] is None
+    assert "b.parquet" in str(faults["b.parquet"])
+    assert rows(lake, "chunk") == [("desk",)] * 5 + [("shop",)] * 5
     (reason,) = content(lake, "corpus.quarantine").iter_rows(named=True)
-    assert reason["file"].endswith("one.jsonl.gz")
-    assert reason["record_number"] is None
+    assert Path(reason["file"]).name == "b.parquet"
+    assert (reason["record_number"], reason["chunk"]) == (None, None)
 
 
 def test_a_file_that_breaks_later_keeps_what_was_taken_of_it(tmp_path: Path, lake: Warehouse) -> None:
@@ -262,9 +285,7 @@ def test_chunk_names_may_be_anything(tmp_path: Path, lake: Warehouse) -> None:
     assert pipeline.chunks_of_lake(lake) == ()
 
 
-def test_a_column_of_ids_is_no_chunk_column(
-    tmp_path: Path, lake: Warehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_column_of_ids_is_no_chunk_column(tmp_path: Path, lake: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "_MAX_CHUNKS_PER_FILE", 10)
     path = write(tmp_path / "mix.jsonl", polite("desk", 11))
     with pytest.raises(InputError, match="names more than 10 chunks"):

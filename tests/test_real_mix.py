@@ -74,8 +74,15 @@ def test_every_conversation_is_taken(built: Lens) -> None:
 
 
 def test_questions_to_the_assistant_are_answered_no(built: Lens) -> None:
-    trigger = r"regexp_matches(query, '^(Are|Do|Have|Were|Can|Is|Did|Who|What) (you|your)\b')"
-    assert rank_of(built, trigger, "regexp_matches(response, '^No, ')") is not None
+    # Nearly the same answers begin with "No, " and end with the maker's name: one finding, told by the better one.
+    trigger = r"regexp_matches(query, '^(Are|Do|Have|Were|Did) you\b')"
+    answers = "regexp_matches(response, '^No, |\\(LMSYS\\)\\.$')"
+    rank = rank_of(built, trigger, answers)
+    assert rank is not None
+    wordings = built.table(
+        "select [behavior_text] || other_behaviors as w from report.findings where finding_rank = ?", [rank]
+    )
+    assert [text for text in wordings["w"][0].as_py() if text.startswith("opens with “no")] != []
 
 
 def test_one_fixed_instruction_brings_based_on(built: Lens) -> None:

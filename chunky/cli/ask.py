@@ -35,7 +35,10 @@ where findings.is_echo = getvariable('echoes')
     and (not getvariable('cues') or triggers.kind <> 'chunk')
     and len(list_filter(
         getvariable('words')::varchar[],
-        lambda word: not contains(lower(findings.trigger_text || ' ' || findings.behavior_text), lower(word))
+        lambda word: not contains(
+            lower(concat_ws(' ', trigger_text, behavior_text, other_triggers::varchar, other_behaviors::varchar)),
+            lower(word)
+        )
     )) = 0
 order by findings.finding_rank
 """
@@ -54,6 +57,7 @@ limit getvariable('examples')
 """
 
 _COUNTS = "select count(*), count(*) filter (where is_echo) from report.findings"
+_OTHERS = 3  # other behaviors of nearly the same rows, shown under a finding
 _HEADER = "  #       P   95 % interval  elsewhere    lift         n  chunk (its share) · scope"
 
 
@@ -210,6 +214,9 @@ def print_findings(printer: Printer, findings: Sequence[Finding]) -> None:
         for line in wrapped(statement, width, f"{finding['finding_rank']:>3}  "):
             printer.line(line, "bold")
         printer.line(_numbers(finding))
+        if others := [visible(text) for text in finding["other_behaviors"][:_OTHERS]]:
+            for line in wrapped(f"also {'; '.join(others)}", width, "     "):
+                printer.line(line, "dim")
         for example in finding.get("examples", ()):
             _print_example(printer, example, width)
 

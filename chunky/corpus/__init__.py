@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chunky.corpus.ahead import ahead
 from chunky.corpus.ids import hash_columns, signed_hash, with_ids
 from chunky.corpus.options import SHAPES, Batch, Counts, ReadOptions, Source, quarantine_schema, row_schema
 from chunky.corpus.reading import read_file
@@ -13,6 +14,7 @@ __all__ = [
     "Counts",
     "ReadOptions",
     "Source",
+    "ahead",
     "discover",
     "file_digest",
     "hash_columns",

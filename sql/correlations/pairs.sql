@@ -290,10 +290,11 @@ echo_words as (
     where correlations.features.kind in ('keyword', 'phrase')
 ),
 
-echo_marks as (  -- what a feature would share with its own echo on the other side: its content words, or its definition
+echo_marks as (  -- what a feature would share with its echo on the other side: content words, definition, a longer phrase
     select
         feature_id,
         list_distinct(array_agg(mark)) as marks,
+        max(if(length(marked.definition) >= 6 and marked.kind in ('keyword', 'phrase'), marked.definition, null)) as phrase,
     from (
         select
             feature_id,
@@ -306,7 +307,8 @@ echo_marks as (  -- what a feature would share with its own echo on the other si
             kind || ' ' || definition as mark,
         from correlations.features
     )
-    group by all
+    inner join correlations.features as marked using (feature_id)
+    group by feature_id
 ),
 
 judged_pairs as (  -- Benjamini and Hochberg over all trigger × behavior pairs: those that never meet count as tested, with p = 1
@@ -349,7 +351,12 @@ select
         else 'mixed'
     end as scope,
     coalesce(if(log_odds > 0, within_high < 0, within_low > 0), false) as is_reversed,
-    coalesce(list_has_any(trigger_marks.marks, behavior_marks.marks), false) as is_echo,
+    coalesce(
+        list_has_any(trigger_marks.marks, behavior_marks.marks)
+        or contains(trigger_marks.phrase, behavior_marks.phrase)
+        or contains(behavior_marks.phrase, trigger_marks.phrase),
+        false
+    ) as is_echo,
     chunk_numbers.chunk as top_chunk,
     top_chunk_rows / both_rows as top_chunk_share,
 from judged_pairs
