@@ -26,6 +26,11 @@ test: check  ## the suite without what is slow
 test-all: check  ## everything: kill harnesses, many planted worlds, the real mix where CHUNKY_REAL_MIX names it
 	$(BIN)/pytest -n 2 --dist loadfile
 
+docs: .venv/installed  ## the pages that are generated from code
+	$(BIN)/python -m chunky.tables_page
+	$(BIN)/python -m chunky.sql_files
+	$(BIN)/python -m chunky.cli.docs
+
 ui: .venv/installed
 	$(BIN)/chunky ui
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -55,7 +56,7 @@ KEYWORDS = [keyword_feature(side, phrase, place) for side in SIDES for phrase in
 
 
 @given(rows=mixes)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 def test_keywords_are_where_their_pattern_matches(rows: list[tuple[str, str, str]]) -> None:
     table = mix(rows)
     members = found(KEYWORDS, table)
@@ -69,7 +70,7 @@ PATTERNS = (r"cat", r"(?i)THE", r"^\d", r"\bcat\b", r"é", r"[\u7ffb译]", r"cat
 
 
 @given(rows=mixes)
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 def test_phrases_and_patterns_are_where_python_finds_them(rows: list[tuple[str, str, str]]) -> None:
     table = mix(rows)
     literals = ("cat.", "The", "(", "1,000.5", " ")
@@ -87,32 +88,31 @@ def test_phrases_and_patterns_are_where_python_finds_them(rows: list[tuple[str, 
         assert members[feature.feature_id] == ids_where(table, holds), feature
 
 
-@given(rows=mixes)
-@settings(deadline=None, max_examples=15)
-def test_chunks_and_shapes(rows: list[tuple[str, str, str]]) -> None:
-    table = mix(rows)
+def test_chunks_and_shapes() -> None:
+    table = mix(
+        [("a", "Write a list!", "- one\n- two"), ("b", "Hello?", "I'm sorry, I cannot."), ("a", "说中文", "好。")]
+    )
     features = [*chunk_features("abcd"), *shape_features()]
     members = found(features, table)
+    frames = {side: evaluate_shapes(pl.Series("text", table[side].to_pylist()), side) for side in SIDES}
     for feature in features:
-        if feature.kind == "chunk":
-            holds = [chunk == feature.definition for chunk in table["chunk"].to_pylist()]
-        else:
-            column = pl.Series("text", table[feature.side].to_pylist(), dtype=pl.String)
-            holds = [bool(evaluate_shapes(column.slice(row, 1), feature.side)[feature.definition].any())
-                     for row in range(len(column))] if len(column) < 4 else (
-                         evaluate_shapes(column, feature.side)[feature.definition].fill_null(False).to_list())  # fmt: skip
+        is_chunk = feature.kind == "chunk"
+        holds = (
+            [chunk == feature.definition for chunk in table["chunk"].to_pylist()]
+            if is_chunk
+            else frames[feature.side][feature.definition].to_list()
+        )
         assert members[feature.feature_id] == ids_where(table, holds), feature
+    assert sum(len(rows) for rows in members.values()) > 10
 
 
 @given(rows=mixes, cuts=st.lists(st.integers(0, 12), max_size=4), as_batches=st.booleans())
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=6)
 def test_batches_may_be_cut_anywhere(rows: list[tuple[str, str, str]], cuts: list[int], as_batches: bool) -> None:
     table = mix(rows)
-    features = [*chunk_features("abc"), *shape_features()[:6], *KEYWORDS, Feature("regex", "query", "r", "", "cat")]
+    features = [*chunk_features("abc"), *KEYWORDS, Feature("regex", "query", "r", "", "cat")]
     borders = sorted({0, len(rows), *(min(cut, len(rows)) for cut in cuts)})
-    parts: list[pa.Table | pa.RecordBatch] = [
-        table.slice(start, end - start) for start, end in zip(borders, borders[1:], strict=False)
-    ]
+    parts: list[pa.Table | pa.RecordBatch] = [table.slice(start, end - start) for start, end in pairwise(borders)]
     if as_batches:
         parts = [batch for part in parts if isinstance(part, pa.Table) for batch in part.combine_chunks().to_batches()]
     assert found(features, *parts) == found(features, table)
@@ -139,8 +139,12 @@ def test_sql_features_are_left_to_the_lens() -> None:
 def test_a_feature_is_what_it_is_not_how_it_is_called() -> None:
     one = Feature("regex", "query", "a", "says a", "x")
     assert one.feature_id == Feature("regex", "query", "b", "says b", "x", origin="user").feature_id
-    others = [Feature("phrase", "query", "a", "", "x"), Feature("regex", "response", "a", "", "x"),
-              Feature("regex", "query", "a", "", "y"), Feature("regex", "query", "a", "", "x", position="opening")]  # fmt: skip
+    others = [
+        Feature("phrase", "query", "a", "", "x"),
+        Feature("regex", "response", "a", "", "x"),
+        Feature("regex", "query", "a", "", "y"),
+        Feature("regex", "query", "a", "", "x", position="opening"),
+    ]
     assert len({feature.feature_id for feature in (one, *others)}) == 5
 
 
