@@ -28,7 +28,7 @@ from chunky.tables import POSITIONS, SIDES, TABLES
 from chunky.tokens import phrase_pattern
 
 WORDS = ("the", "The", "cat", "café", "it's", "don’t", "3", "1,000.5", "翻译", "ß", "SS", "-", "!", "\n", "  ", "cat.")
-PHRASES = ("the", "the cat", "cat the cat", "it's", "it’s", "⟨n⟩", "⟨n⟩ cat", "翻", "翻 译", "cat .", "!", "ss", "café",
+PHRASES = ("the", "the cat", "cat the cat", "it's", "⟨n⟩", "⟨n⟩ cat", "翻", "翻 译", "cat .", "!", "ss", "café",
            "the cat the cat the", "- cat", "don't")  # fmt: skip
 
 texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=9).flatmap(
@@ -154,14 +154,13 @@ def test_every_built_in_feature_has_a_name_of_its_own() -> None:
     assert len({feature.feature_id for feature in features}) == len(features) >= len(SHAPES)
 
 
-def test_member_tables_hold_each_pair_once_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(3)
-    members = {int(f): np.unique(rng.integers(0, 10**6, 900_000)).astype(np.int64) for f in (5, -7, 3, 90)}
+def test_member_tables_hold_each_pair_once_in_order() -> None:
+    members = {feature: np.arange(feature, feature + 1_100_000, dtype=np.int64) for feature in (5, -7, 3)}
     members[4] = np.zeros(0, np.int64)
     tables = list(member_tables(members))
-    assert len(tables) == 2
+    assert [table.num_rows for table in tables] == [2_200_000, 1_100_000]
     whole = pl.DataFrame(pa.concat_tables(tables))
-    assert whole["feature_id"].unique(maintain_order=True).to_list() == [-7, 3, 5, 90]
+    assert whole["feature_id"].unique(maintain_order=True).to_list() == [-7, 3, 5]
     for feature, rows in members.items():
         assert (whole.filter(pl.col("feature_id") == feature)["row_id"].to_numpy() == rows).all()
     assert list(member_tables({1: np.zeros(0, np.int64)})) == []

@@ -183,18 +183,31 @@ def test_findings_are_capped_in_each_family() -> None:
     assert case.told(max_findings=5).height == 10
 
 
-def test_other_wordings_are_the_widest_six_each_once() -> None:
+def test_other_wordings_are_the_strongest_six_each_once() -> None:
     case = Case()
     behavior = case.response(range(200))
     case.pair(case.query(range(100)), behavior)
     for width in (91, 95, 93, 97, 92, 96, 94, 98):
-        case.pair(case.query(range(width), text=f"is {width} wide"), behavior)
-    case.pair(case.query(range(99), text="has 2"), behavior)  # the finding's own words
-    case.pair(case.query(range(98), text="is 98 wide"), behavior)
+        case.pair(case.query(range(width), text=f"is {width} wide"), behavior, score=50.0)
+    case.pair(case.query(range(99), text="has 2"), behavior, score=50.0)  # the finding's own words
+    case.pair(case.query(range(98), text="is 98 wide"), behavior, score=50.0)
+    case.pair(case.query(range(90), text="is strong"), behavior, score=60.0)
     (found,) = case.told().iter_rows(named=True)
-    assert found["folded_pairs"] == 10
-    assert found["other_triggers"] == [f"is {width} wide" for width in (98, 97, 96, 95, 94, 93)]
+    assert found["folded_pairs"] == 11
+    assert found["other_triggers"] == ["is strong", *(f"is {width} wide" for width in (98, 97, 96, 95, 94))]
     assert found["other_behaviors"] == []
+
+
+def test_wordings_counted_with_the_findings_own_partner_come_first() -> None:
+    case = Case()
+    trigger, behavior = case.query(range(100)), case.response(range(100))
+    case.pair(trigger, behavior)
+    case.pair(case.query(range(99), text="both differ"), case.response(range(99), text="both differ"))
+    case.pair(case.query(range(90), text="own behavior"), behavior)
+    case.pair(trigger, case.response(range(90), text="own trigger"))
+    (found,) = case.told().iter_rows(named=True)
+    assert found["other_triggers"] == ["own behavior", "both differ"]
+    assert found["other_behaviors"] == ["own trigger", "both differ"]
 
 
 # all rules together ---------------------------------------------------------------------------------------------------
@@ -284,6 +297,12 @@ def test_a_finding_is_one_sentence() -> None:
         "When the query opens with “are you”, the response opens with “no,”: 76 % of 1,077 rows "
         "(95 % interval 74 % to 79 %); 0.11 % elsewhere; lift 178×; 99.97 % of those rows from hello."
     )
+
+
+def test_a_sentence_names_three_other_behaviors() -> None:
+    told = sentence(FINDING | {"other_behaviors": ["a", "b", "c", "d"]})
+    assert "the response also a, b, c" in told
+    assert ", d" not in told
 
 
 def test_a_sentence_says_what_is_unknown() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from chunky import pipeline
@@ -52,6 +53,18 @@ def audit(world: World, folder: Path) -> Audit:
             dict(zip(*(column.to_pylist() for column in kinds.columns), strict=True)),
             significant,
         )
+
+
+def pairs(folder: Path, threads: int) -> pa.Table:
+    """`correlations.pairs` computed anew from the lake of an audit."""
+    limits = Settings().correlations
+    with Lens(Warehouse(folder / "lake"), Settings.model_validate({"engine": {"threads": threads}})) as lens:
+        batches = lens.model(
+            "correlations.pairs",
+            min_both_rows=limits.min_both_rows,
+            min_trigger_contents=limits.min_trigger_contents,
+        )
+        return pa.Table.from_batches(list(batches)).combine_chunks()
 
 
 def ranks(truth: Truth, told: Audit) -> dict[str, int | None]:
@@ -118,6 +131,7 @@ def test_a_small_world_is_found(tmp_path: Path) -> None:
     assert len(found) == 4
     assert recall(found.values()) >= 0.75
     assert told.significant > 100
+    assert pairs(tmp_path, threads=1).equals(pairs(tmp_path, threads=2))  # sums do not follow the order of threads
 
 
 def test_a_small_permuted_world_is_silent(tmp_path: Path) -> None:
