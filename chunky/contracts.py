@@ -97,11 +97,14 @@ class PartChecker:
         twice = ordered[1:][ordered[1:] == ordered[:-1]]
         if not len(twice):  # all keys of 12 million rows side by side would take 1.8 GB, their hashes take 0.2
             return
-        suspects = [keys.filter(pa.array(np.isin(found, twice))) for keys, found in zip(self._keys, hashes, strict=True)]
+        marks = [pa.array(np.isin(found, twice)) for found in hashes]
+        suspects = [keys.filter(mark) for keys, mark in zip(self._keys, marks, strict=True)]
         frame = pl.DataFrame(pa.concat_tables(suspects))
         if frame.n_unique() != frame.height:
             repeated = frame.filter(frame.is_duplicated()).row(0)
-            raise ContractError(f"{self._entry.name}: key {self._entry.key} = {repeated} occurs more than once", _REMEDY)
+            raise ContractError(
+                f"{self._entry.name}: key {self._entry.key} = {repeated} occurs more than once", _REMEDY
+            )
 
 
 class ContractQuery(NamedTuple):

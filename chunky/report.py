@@ -5,14 +5,15 @@ and its trigger raises its behavior no further among the rows with the trigger o
 ends with “it is ⟨n⟩.”" adds nothing to "names a price → contains a product", but a phrase that switches on a closing
 line inside a uniform chunk does. Of several triggers that bring one behavior in one chunk, those that bring less than a
 third of it are told with the best: they are fragments of one cue that no single phrase holds. Pairs whose trigger is a
-chunk are folded among themselves: where a row comes from is nothing a model sees. Echoes (one feature seen on both
+chunk are folded among themselves, because where a row comes from is nothing a model sees; but where a cue of the query
+brings the same rows and scores no less, the cue tells it. Echoes (one feature seen on both
 sides) come last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -56,9 +57,16 @@ class _Folder:
         self._is_told = np.zeros(mix_rows, np.bool_)
         self._kept: list[tuple[int, I64]] = []
         self._kept_place: dict[tuple[int, str], int] = {}
+        self._scores: list[float] = []
         self.is_full = False
 
-    def place(self, trigger: int, behavior: int, chunk: str) -> int | None:
+    def same_and_better(self, trigger: int, behavior: int, score: float) -> int | None:
+        """Number of a finding that rests on nearly the same rows as this pair and scores no less, if there is one."""
+        rows = _intersect(self._members[trigger], self._members[behavior])
+        same = (place for place in self._near(rows) if self._scores[place] >= score and self._is_same(place, rows))
+        return next(same, None)
+
+    def place(self, trigger: int, behavior: int, chunk: str, score: float) -> int | None:
         """Number of the finding that tells this pair; None when it is news, and then it is kept while there is room."""
         rows = _intersect(self._members[trigger], self._members[behavior])
         known = self._kept_place.get((behavior, chunk))
@@ -74,6 +82,7 @@ class _Folder:
             self._is_told[rows] = True
             self._kept_place.setdefault((behavior, chunk), len(self._kept))
             self._kept.append((trigger, rows))
+            self._scores.append(score)
         return None
 
     def _near(self, rows: I64) -> list[int]:
@@ -84,14 +93,17 @@ class _Folder:
         near = np.flatnonzero(shares >= _NEAR * len(sample))
         return [int(place) for place in near[np.argsort(-shares[near], kind="stable")][:_MAX_NEAR]]
 
-    def _tells(self, place: int, trigger: int, behavior: int, rows: I64) -> bool:
-        kept_trigger, kept_rows = self._kept[place]
+    def _is_same(self, place: int, rows: I64) -> bool:
+        kept_rows = self._kept[place][1]
         both = len(_intersect(kept_rows, rows))
-        if both >= self._similarity * (len(kept_rows) + len(rows) - both):
+        return both >= self._similarity * (len(kept_rows) + len(rows) - both)
+
+    def _tells(self, place: int, trigger: int, behavior: int, rows: I64) -> bool:
+        if self._is_same(place, rows):
             return True
         if self._is_told[rows].mean() < _WITHIN:
             return False
-        around = self._members[kept_trigger]
+        around = self._members[self._kept[place][0]]
         triggered = _intersect(around, self._members[trigger])
         behaving = _intersect(around, self._members[behavior])
         rate = len(_intersect(triggered, behaving)) / max(len(triggered), 1)
@@ -125,14 +137,14 @@ def findings(
         .filter(~pl.col("trigger_id").is_in(_chunks_with_a_cue(features, members)))
         .sort(_ORDER, descending=_DESCENDING)
     )
-    families = [
-        _fold_family(family.head(_MAX_CANDIDATES), _Folder(members, similarity, max_findings, mix_rows))
-        for family in candidates.with_columns(is_chunk=pl.col("trigger_kind") == "chunk").partition_by(
-            "is_chunk", "is_echo"
-        )
-    ]
-    if not families:
-        families = [_told(candidates, [], [])]
+    families = [_told(candidates, _Folded([], [], []))]
+    for _, kind in candidates.group_by("is_echo", maintain_order=True):
+        cues, chunks = (_Folder(members, similarity, max_findings, mix_rows) for _ in range(2))
+        by_chunk = kind.filter(pl.col("trigger_kind") == "chunk").head(_MAX_CANDIDATES)
+        by_cue = kind.filter(pl.col("trigger_kind") != "chunk").head(_MAX_CANDIDATES)
+        of_cues = _fold_family(by_cue, cues)
+        of_chunks = _fold_family(by_chunk, chunks, cues)
+        families += [_told(by_cue, of_cues, of_chunks.told_by_cue), _told(by_chunk, of_chunks)]
     kept = pl.concat(families, how="diagonal").sort(_ORDER, descending=_DESCENDING)
     ids = [signed_hash(trigger, behavior) for trigger, behavior in kept.select("trigger_id", "behavior_id").iter_rows()]
     return kept.with_columns(
@@ -154,41 +166,54 @@ def _chunks_with_a_cue(features: pl.DataFrame, members: Mapping[int, I64]) -> li
     return found
 
 
-def _fold_family(family: pl.DataFrame, folder: _Folder) -> pl.DataFrame:
-    """The rows of `family` that are findings of their own, each with what was folded into it."""
-    own: list[int] = []
-    folded: list[list[int]] = []
-    for number, pair in enumerate(family.select("trigger_id", "behavior_id", "top_chunk").iter_rows()):
+class _Folded(NamedTuple):
+    """Numbers of the pairs that are findings, of those folded into each, and the cue findings that tell the rest."""
+
+    own: list[int]
+    folded: list[list[int]]
+    told_by_cue: list[int]
+
+
+def _fold_family(family: pl.DataFrame, folder: _Folder, cues: _Folder | None = None) -> _Folded:
+    """Fold the pairs of `family`, best first; those that a finding of `cues` tells better are left out."""
+    found = _Folded([], [], [])
+    for number, pair in enumerate(family.select("trigger_id", "behavior_id", "top_chunk", "score").iter_rows()):
+        cue = cues.same_and_better(pair[0], pair[1], pair[3]) if cues is not None else None
+        if cue is not None:
+            found.told_by_cue.append(cue)
+            continue
         place = folder.place(*pair)
         if place is not None:
-            folded[place].append(number)
+            found.folded[place].append(number)
         elif folder.is_full:
             break
         else:
-            own.append(number)
-            folded.append([])
-    return _told(family, own, folded)
+            found.own.append(number)
+            found.folded.append([])
+    return found
 
 
-def _told(family: pl.DataFrame, own: list[int], folded: list[list[int]]) -> pl.DataFrame:
+def _told(family: pl.DataFrame, found: _Folded, more: Sequence[int] = ()) -> pl.DataFrame:
     """Findings with the number of pairs folded into each and the other wordings of trigger and behavior among them.
 
-    Wordings that the finding's own trigger (or behavior) was counted with come first, then those of more rows times
-    score: the strong and general ones.
+    `more` holds the findings' numbers, once for each pair of another family that they tell. Wordings that the finding's
+    own trigger (or behavior) was counted with come first, then those of more rows times score: the strong and general
+    ones.
     """
     weights = (family["both_rows"] * family["score"]).to_list()
 
     def others(column: str, counted_with: str) -> pl.Series:
         texts, partners = family[column].to_list(), family[counted_with].to_list()
         wordings = []
-        for finding, pairs in zip(own, folded, strict=True):
+        for finding, pairs in zip(found.own, found.folded, strict=True):
             best_first = sorted(pairs, key=lambda pair: (partners[pair] != partners[finding], -weights[pair], pair))
             distinct = dict.fromkeys(texts[pair] for pair in best_first if texts[pair] != texts[finding])
             wordings.append(list(distinct)[:_MAX_WORDINGS])
         return pl.Series(wordings, dtype=pl.List(pl.String))
 
-    return family[own].with_columns(
-        folded_pairs=pl.Series([len(pairs) for pairs in folded], dtype=pl.Int64),
+    counts = [len(pairs) + more.count(finding) for finding, pairs in enumerate(found.folded)]
+    return family[found.own].with_columns(
+        folded_pairs=pl.Series(counts, dtype=pl.Int64),
         other_triggers=others("trigger_text", "behavior_id"),
         other_behaviors=others("behavior_text", "trigger_id"),
     )

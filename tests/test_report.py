@@ -145,6 +145,17 @@ def test_chunks_and_cues_do_not_fold_each_other() -> None:
     assert case.told()["folded_pairs"].to_list() == [0, 0]
 
 
+def test_a_chunk_is_told_by_a_better_cue_of_the_same_rows() -> None:
+    case = Case()
+    behavior = case.response(range(80))
+    cue, chunk = case.query(range(100)), case.query(range(100), range(300, 400), kind="chunk")
+    case.pair(cue, behavior)
+    case.pair(chunk, behavior)
+    told = case.told()
+    assert pairs_told(told) == [(cue, behavior)]
+    assert told["folded_pairs"].to_list() == [1]
+
+
 def test_echoes_come_last_whatever_their_score() -> None:
     case = Case()
     echo = (case.query(range(50)), case.response(range(50)))
