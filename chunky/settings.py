@@ -30,7 +30,7 @@ class _Section(BaseModel):
 class Engine(_Section):
     """DuckDB session. Not part of any fingerprint: it changes speed, never results."""
 
-    memory_limit: str = Field("3GB", pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$", description="DuckDB memory limit")
+    memory_limit: str = Field("2GB", pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$", description="DuckDB memory limit")
     threads: int = Field(0, ge=0, description="threads; 0 = all cores")
     lock_seconds: float = Field(30, ge=0, description="how long a writer waits for another one")
 

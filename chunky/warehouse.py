@@ -12,10 +12,8 @@ its table, so that a commit of many partitions is one atomic step.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import socket
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,14 +22,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from chunky import contracts
-from chunky.errors import LakeError, LockedError
+from chunky import contracts, locks
+from chunky.errors import LakeError
 from chunky.fingerprints import digest_of
 from chunky.slugs import slug
 from chunky.tables import TABLES, table
@@ -114,39 +111,10 @@ class Warehouse:
                 raise LakeError(f"{name} is a view over other tables and holds no rows", "write to the tables it reads")
         with ExitStack() as stack:
             for name in sorted(names):
-                stack.enter_context(self._lock(name))
+                stack.enter_context(locks.held(self.folder(name), name, self.lock_seconds))
             transaction = Transaction(self, names)
             with transaction:
                 yield transaction
-
-    @contextmanager
-    def _lock(self, name: str) -> Iterator[None]:
-        folder = self.folder(name)
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("a+", encoding="utf-8") as handle:
-            self._acquire(name, handle)
-            handle.seek(0)
-            handle.truncate()
-            handle.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": _now()}))
-            handle.flush()
-            yield  # closing the handle releases the lock, also when the process is killed
-
-    def _acquire(self, name: str, handle: IO[str]) -> None:
-        deadline = time.monotonic() + self.lock_seconds
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() < deadline:
-                    time.sleep(0.05)
-                    continue
-                handle.seek(0)
-                owner = handle.read().strip() or "another process"
-                raise LockedError(
-                    f"{name} is being written by {owner}",
-                    "wait for it to finish or stop it; the lock goes with the process (setting engine.lock_seconds)",
-                ) from None
-            return
 
     def vacuum(self, older_than_seconds: float = 3600) -> list[Path]:
         """Delete data files that no pointer names and that are older than `older_than_seconds`; returns them.
@@ -158,7 +126,7 @@ class Warehouse:
         removed = []
         for name in TABLES:
             if self.folder(name).is_dir():
-                with self._lock(name):
+                with locks.held(self.folder(name), name, self.lock_seconds):
                     kept = {self.root / part.file for part in self.parts(name).values()}
                     strays = [*self.folder(name).rglob("*.parquet*"), *self.folder(name).glob(".current.*.tmp")]
                     for path in sorted(strays):
@@ -181,9 +149,7 @@ class Transaction:
     def __enter__(self) -> Transaction:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self._make_durable()
             self._swap()
@@ -329,9 +295,7 @@ class PartWriter:
             self._writer.write_table(pa.concat_tables(self._pending), row_group_size=_ROW_GROUP)
             self._pending = []
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             with self._writer:
                 if kind is None:
@@ -350,7 +314,7 @@ class PartWriter:
             rows=self._rows,
             bytes=self._path.stat().st_size,
             fingerprint=self._facts.get("fingerprint", self._path.stem),  # without one, no two versions are the same
-            written_at=_now(),
+            written_at=datetime.now(UTC).isoformat(timespec="seconds"),
             provenance=self._facts,
         )
         self._transaction.add(self._name, self.part)
@@ -361,10 +325,6 @@ def read_provenance(path: Path) -> dict[str, str]:
     metadata: dict[bytes, bytes] = pq.read_schema(path).metadata or {}
     found: dict[str, Any] = {key.decode(): value.decode() for key, value in metadata.items()}
     return {key.removeprefix(_META_PREFIX): text for key, text in found.items() if key.startswith(_META_PREFIX)}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _sync(path: Path) -> None:
