@@ -160,12 +160,14 @@ class Transaction:
     def attempt(self) -> Iterator[None]:
         """A part of the transaction that leaves no trace in it when it ends by error; what came before stays."""
         before, count = {name: dict(changes) for name, changes in self._new.items()}, len(self._written)
+        is_done = False
         try:
             yield
-        except BaseException:
-            self._discard(count)
-            self._new = before
-            raise
+            is_done = True
+        finally:
+            if not is_done:
+                self._discard(count)
+                self._new = before
 
     def parts(self, name: str) -> dict[Key, Part]:
         """Partitions of `name` as they will be when the transaction ends now."""
