@@ -515,12 +515,18 @@ def _frame(rows: pa.Table) -> pl.DataFrame:
 
 
 def sql_members(lens: Lens, feature: correlations.Feature) -> npt.NDArray[np.int64]:
-    """Row ids of a user's SQL feature: a predicate over the columns of corpus.rows, or a query giving row_id."""
+    """Row ids of a user's SQL feature: a predicate over the columns of corpus.rows, or a query giving row_id.
+
+    What the query gives beside them (null, a row id that the corpus does not have) is no member.
+    """
     query = feature.definition
     if not query.lstrip().lower().startswith(("select", "with", "from")):
         query = f"select row_id from corpus.rows where {query}"  # the user's own file, run as the user
     try:
-        found = lens.table(f"select distinct row_id from ({query}) order by row_id")
+        found = lens.table(  # a query may end with a comment
+            "select row_id from corpus.rows where row_id in "
+            f"(select given.row_id::bigint from (\n{query}\n) as given) order by row_id"
+        )
     except duckdb.Error as error:
         raise QueryError(f"feature {feature.name!r}: {error}", "correct it in the lake's folder features/") from error
     return found["row_id"].to_numpy()

@@ -130,7 +130,8 @@ class Warehouse:
                     kept = {self.root / part.file for part in self.parts(name).values()}
                     strays = [*self.folder(name).rglob("*.parquet*"), *self.folder(name).glob(".current.*.tmp")]
                     for path in sorted(strays):
-                        if path not in kept and path.stat().st_mtime <= horizon:
+                        # a folder is named after its key, and that may be a file: …%2Fmix.parquet
+                        if path not in kept and path.is_file() and path.stat().st_mtime <= horizon:
                             path.unlink()
                             removed.append(path)
         return removed

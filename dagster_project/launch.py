@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 import warnings
 import webbrowser
 from collections.abc import Iterator, Mapping, Sequence
@@ -106,6 +107,7 @@ def _run(
     from dagster_project.definitions import defs
 
     resources = {"lake": {"config": {"path": str(lake), "flags": dict(flags)}}}
+    run_id = str(uuid.uuid4())
     with listener.listening(), warnings.catch_warnings():
         for noise in (dg.BetaWarning, dg.PreviewWarning, dg.SupersessionWarning):
             warnings.simplefilter("ignore", noise)
@@ -114,6 +116,7 @@ def _run(
                 run_config={"ops": dict(ops or {}), "resources": resources, "loggers": _QUIET},
                 instance=instance,
                 asset_selection=chosen,
+                run_id=run_id,
                 tags={**_tags(), **(tags or {})},
             )
         except dg.Failure:
@@ -121,7 +124,7 @@ def _run(
                 raise listener.errors[0] from None
             raise
         except DagsterAssetCheckFailedError as error:
-            raise _contract_error(instance) from error
+            raise _contract_error(instance, run_id) from error
         except DagsterExecutionInterruptedError as error:
             raise KeyboardInterrupt from error
     return listener
@@ -132,10 +135,9 @@ def _tags() -> dict[str, str]:
     return {PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}", "dagster/max_retries": "0"}
 
 
-def _contract_error(instance: dg.DagsterInstance) -> ContractError:
-    """The promise that was broken, as the check of the newest run recorded it."""
-    run = instance.get_run_records(limit=1)[0].dagster_run
-    events = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+def _contract_error(instance: dg.DagsterInstance, run_id: str) -> ContractError:
+    """The promise that was broken, as the check of this run recorded it."""
+    events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     failed = [
         evaluation
         for event in events

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -18,6 +19,9 @@ from chunky import pipeline
 from chunky.cli.app import app
 from chunky.cli.ingest import show_ingested
 from chunky.cli.session import Session
+from chunky.correlations import Feature
+from chunky.errors import QueryError
+from chunky.lens import Lens
 from chunky.settings import Settings
 from chunky.warehouse import Warehouse
 
@@ -176,6 +180,43 @@ def test_ask_without_a_match_says_what_to_change(built: Path):
     result = invoke(built, "ask", "no such words at all")
     assert result.stdout.startswith("0 of 0")
     assert "ask for less" in result.stdout
+
+
+def test_a_lone_small_chunk_has_no_findings_and_nothing_to_stand_above(tmp_path: Path):
+    records = [record(number, "calm", f"stone {number}", "river") for number in range(30)]
+    (tmp_path / "mix.jsonl").write_text("\n".join(json.dumps(entry) for entry in records), encoding="utf-8")
+    lake, settings = Warehouse(tmp_path / "lake"), Settings()
+    list(pipeline.ingest(lake, [str(tmp_path / "mix.jsonl")], settings))
+    for step in pipeline.STEPS.values():
+        step(lake, settings, pipeline.silent)
+    assert "the mix has no findings" in invoke(lake.root, "ask").stdout
+    assert "ask for less" in invoke(lake.root, "ask", "--echoes").stdout
+    assert told(lake.root, "profile", "calm")["shapes"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "share"),
+    [
+        ("chunk = 'calm' -- all of it", 0.5),
+        ("select row_id from corpus.rows -- all of them", 1),
+        ("select if(chunk = 'calm', row_id, null) as row_id from corpus.rows", 0.5),
+        ("select row_id::varchar as row_id from corpus.rows union all select '1'", 1),
+        ("select 1 as row_id", 0),
+    ],
+)
+def test_members_of_an_sql_feature_are_rows_of_the_corpus(built: Path, query: str, share: float):
+    feature = Feature("sql", "query", "mine", "is mine", query, origin="user")
+    with Lens(Warehouse(built)) as lens:
+        rows = pipeline.sql_members(lens, feature)
+    assert rows.dtype == np.int64
+    assert rows.tolist() == sorted(set(rows.tolist()))
+    assert len(rows) == share * 400
+
+
+@pytest.mark.parametrize("query", ["select 1 as other", "select 'word' as row_id", "no_such_column = 1"])
+def test_an_sql_feature_that_gives_no_row_ids_is_refused(built: Path, query: str):
+    with Lens(Warehouse(built)) as lens, pytest.raises(QueryError, match="mine"):
+        pipeline.sql_members(lens, Feature("sql", "query", "mine", "is mine", query, origin="user"))
 
 
 def test_ask_refuses_unknown_scopes_and_chunks(built: Path):

@@ -189,6 +189,9 @@ def test_a_broken_promise_blocks_what_follows(tmp_path: Path) -> None:
         launch.build(lake, {}, silent)
     assert "corpus.rows" in caught.value.remedy
     with launch.opened(lake) as instance:
+        (broken,) = instance.get_runs(limit=1)
+        instance.create_run_for_job(defs.resolve_job_def("ingest"))  # another process's, meanwhile
+        assert "turn_is_valid" in str(launch._contract_error(instance, broken.run_id))
         for name in (name for step in STAGES[1:] for name in step.tables):
             assert instance.get_latest_materialization_event(asset_key(name)) is None
         # from the UI a run goes on where it can; here nothing can

@@ -442,6 +442,15 @@ def test_vacuum_keeps_what_is_current_and_what_is_young(lake: Warehouse) -> None
     assert state(lake) == {"a": 2}
 
 
+def test_vacuum_knows_the_folder_of_a_parquet_file_from_a_data_file(lake: Warehouse) -> None:
+    """Rows of `mix.parquet` lie in a folder of that name."""
+    put(lake, "/mixes/mix.parquet", 1)
+    old = lake.files(COUNTS)[0]
+    put(lake, "/mixes/mix.parquet", 2)
+    assert lake.vacuum(0) == [old]
+    assert state(lake) == {"/mixes/mix.parquet": 2}
+
+
 def test_vacuum_never_takes_the_files_of_a_writer_at_work(lake: Warehouse, holder: subprocess.Popen[str]) -> None:
     """A transaction may take longer than any age; its files have no pointer yet."""
     lake.lock_seconds = 0.1

@@ -195,6 +195,8 @@ def _print(session: Session, filters: Filters, answer: Answer, shown: list[dict[
     if shown:
         print_findings(printer, shown)
         _print_chunks(printer, shown)
+    elif not answer.findings and not filters.echoes:
+        printer.line("the mix has no findings: no pair is strong and frequent enough (settings report.*, correlations.*)")
     else:
         printer.line("nothing matches; ask for less: fewer words, a lower --min-rows, or no --scope")
     if answer.echoes and not filters.echoes:

@@ -77,7 +77,7 @@ select
     stats.log_odds(with_both, only_chunk, only_shape, with_neither)
     - 1.96 * stats.log_odds_error(with_both, only_chunk, only_shape, with_neither) as score,
 from tables
-where with_both >= 5 and score > 1
+where with_both >= 5 and score > 1 and only_shape + with_neither > 0  -- a lone chunk has no rest to stand above
 order by score desc, text
 limit getvariable('shapes')
 """

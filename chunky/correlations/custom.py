@@ -82,11 +82,18 @@ def read_folder(folder: Path) -> list[Feature]:
     found: list[Feature] = []
     for path in sorted(folder.glob("*")):
         if path.suffix in (".yaml", ".yml"):
-            found += parse_yaml(path, path.read_text(encoding="utf-8"))
+            found += parse_yaml(path, _text(path))
         elif path.suffix == ".sql":
-            found.append(parse_sql(path, path.read_text(encoding="utf-8")))
+            found.append(parse_sql(path, _text(path)))
     _check_unique(found)
     return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8: {error}", "save it as UTF-8") from error
 
 
 def _check_unique(features: Sequence[Feature]) -> None:
