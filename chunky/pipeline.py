@@ -23,13 +23,13 @@ import pyarrow.parquet as pq
 from chunky import corpus, correlations, keywords, report
 from chunky.corpus.duplicates import find_duplicates
 from chunky.corpus.ids import signed_hash, with_ids
-from chunky.errors import ChunkyError, FileFault, InputError, MissingTable, QueryError
+from chunky.errors import ChunkyError, FileFault, InputError, LakeError, MissingTable, QueryError
 from chunky.fingerprints import digest_of, provenance
 from chunky.lens import Lens
 from chunky.settings import Settings
 from chunky.stages import Stage, stage
 from chunky.tables import TABLES
-from chunky.warehouse import PartWriter, Transaction, Warehouse
+from chunky.warehouse import Part, PartWriter, Transaction, Warehouse
 
 Progress = Callable[[str, float, float | None], None]  # what, done, of (None when unknown)
 _PENDING_BYTES = 256 * 2**20  # rows held back for full row groups, over all chunks of a file
@@ -317,7 +317,8 @@ def chunks_of_lake(lake: Warehouse) -> tuple[str, ...]:
 def remove_chunk(lake: Warehouse, chunk: str) -> int:
     """Take all rows of a chunk out of the corpus; returns how many. MissingTable when there is no such chunk.
 
-    The files it came from are forgotten where nothing else of them is left, so that taking them again brings it back.
+    A file it came from is forgotten where nothing else of it is left; else its counts go down and its fingerprint
+    changes. Either way taking the file again brings the chunk back.
     """
     parts = {key: part for key, part in lake.parts("corpus.rows").items() if key[0] == chunk}
     if not parts:
@@ -328,7 +329,26 @@ def remove_chunk(lake: Warehouse, chunk: str) -> int:
             if chunks_of_file(lake, key[1]) == (chunk,):
                 transaction.drop("corpus.files", (key[1],))
                 transaction.drop("corpus.quarantine", (key[1],))
+            else:
+                _count_down(transaction, key[1], parts[key])
     return sum(part.rows for part in parts.values())
+
+
+def _count_down(transaction: Transaction, file: str, removed: Part) -> None:
+    """Write the row of `file` in `corpus.files` again: records of the removed part are skipped now."""
+    known = transaction.parts("corpus.files")[(file,)]
+    row = pq.read_table(transaction.lake.root / known.file, partitioning=None).to_pylist()[0]
+    turns = pl.read_parquet(transaction.lake.root / removed.file, columns=["turn"], hive_partitioning=False)["turn"]
+    conversations = int((turns == 1).sum())
+    row |= {
+        "rows": row["rows"] - removed.rows,
+        "conversations": row["conversations"] - conversations,
+        "skipped": row["skipped"] + conversations,
+    }
+    changed = digest_of([known.fingerprint, "without", removed.key])
+    facts = {**known.provenance, "fingerprint": changed}
+    rows = pa.Table.from_pylist([row], schema=TABLES["corpus.files"].arrow_schema)
+    transaction.write("corpus.files", rows, facts, (file,))
 
 
 # every other step: read → call → write ------------------------------------------------------------------------------
@@ -466,17 +486,24 @@ def _step(
     work: Callable[[Lens, Transaction, dict[str, str]], None],
     extra: Mapping[str, str] | None = None,
 ) -> Built:
-    """Run `work` in a transaction over the step's tables, unless they already hold the result it would give."""
+    """Run `work` in a transaction over the step's tables, unless they already hold the result it would give.
+
+    LakeError when an upstream table changed meanwhile: nothing is written, because the result would be of two states.
+    """
     started = time.monotonic()
     this, facts = stage(name), step_provenance(lake, settings, name, extra)
     if not chunks_of_lake(lake):
         raise MissingTable("the lake holds no rows", "take files in first: chunky ingest PATH…")
     is_new = not is_built(lake, this, facts["fingerprint"])
     if is_new:
-        with Lens(lake, settings) as lens, lake.transaction(*this.tables) as transaction:
-            for table in this.tables:
-                transaction.replace_all(table)
-            work(lens, transaction, facts)
+        with lake.transaction(*this.tables) as transaction, Lens(lake, settings) as lens:
+            is_new = not is_built(lake, this, facts["fingerprint"])  # another build may have done it while we waited
+            if is_new:
+                for table in this.tables:
+                    transaction.replace_all(table)
+                work(lens, transaction, facts)
+                if step_provenance(lake, settings, name, extra) != facts:
+                    raise LakeError(f"the lake changed while {name} was built", "build again: chunky build")
     rows = {table: lake.rows(table) for table in this.tables}
     return Built(name, rows, facts["fingerprint"], is_new, time.monotonic() - started)
 

@@ -349,7 +349,7 @@ def test_vacuum_removes_what_no_pointer_names(copy: Path):
     pipeline.remove_chunk(Warehouse(copy), "calm")
     assert told(copy, "vacuum")["files"] == []
     removed = told(copy, "vacuum", "--older-than", "0")
-    assert len(removed["files"]) == 1
+    assert len(removed["files"]) == 2  # the rows, and the row of their file before its counts went down
     assert removed["bytes"] > 0
     assert invoke(copy, "ask", "zorpal").stdout
 

@@ -12,7 +12,7 @@ import pytest
 
 from chunky import pipeline
 from chunky.corpus import ReadOptions
-from chunky.errors import InputError, MissingTable, QueryError
+from chunky.errors import InputError, LakeError, MissingTable, QueryError
 from chunky.lens import Lens
 from chunky.settings import Settings
 from chunky.tables import TABLES
@@ -321,7 +321,31 @@ def test_one_chunk_of_a_shared_file_is_removed_alone(tmp_path: Path, lake: Wareh
     take(lake, write(tmp_path / "mix.jsonl", [*polite("desk", 4), *polite("shop", 5)]))
     assert pipeline.remove_chunk(lake, "desk") == 4
     assert rows(lake, "chunk") == [("shop",)] * 5
-    assert content(lake, "corpus.files").height == 1
+    (file,) = content(lake, "corpus.files").to_dicts()
+    assert (file["records"], file["conversations"], file["rows"], file["skipped"]) == (9, 5, 5, 4)
+
+
+def test_a_removed_chunk_of_a_shared_file_comes_back(tmp_path: Path, lake: Warehouse) -> None:
+    path = write(tmp_path / "mix.jsonl", [*polite("desk", 4), *polite("shop", 5)])
+    take(lake, path)
+    before = content(lake, "corpus.rows")
+    pipeline.remove_chunk(lake, "desk")
+    assert [one.is_new for one in take(lake, path)] == [True]
+    assert content(lake, "corpus.rows").equals(before)
+    assert content(lake, "corpus.files")["skipped"].to_list() == [0]
+
+
+def test_a_step_whose_input_changes_meanwhile_writes_nothing(mix: Path, tmp_path: Path, lake: Warehouse) -> None:
+    take(lake, mix)
+    more = write(tmp_path / "more.jsonl", polite("late", 30))
+
+    def disturb(what: str, done: float, of: float | None) -> None:
+        take(lake, more)
+
+    with pytest.raises(LakeError, match="changed while counts was built"):
+        pipeline.build_counts(lake, Settings(), disturb)
+    assert lake.parts("keywords.counts") == {}
+    assert pipeline.build_counts(lake, Settings()).is_new
 
 
 def test_a_chunk_that_is_not_there_cannot_be_removed(mix: Path, lake: Warehouse) -> None:
@@ -365,7 +389,7 @@ def test_own_features_are_found_and_rebuilt_when_they_change(mix: Path, lake: Wa
     ("sql", "message"),
     [
         ("select row_id from corpus.rows where nonsense", "nonsense"),
-        ("select 1", "row_id"),
+        ("select 1", "row_id|given"),
         ("drop view corpus.rows", "read|select|statement"),
     ],
 )

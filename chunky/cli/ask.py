@@ -196,7 +196,7 @@ def _print(session: Session, filters: Filters, answer: Answer, shown: list[dict[
         print_findings(printer, shown)
         _print_chunks(printer, shown)
     elif not answer.findings and not filters.echoes:
-        printer.line("the mix has no findings: no pair is strong and frequent enough (settings report.*, correlations.*)")
+        printer.line("the mix has no findings: no pair is strong and frequent enough (settings report.*)")
     else:
         printer.line("nothing matches; ask for less: fewer words, a lower --min-rows, or no --scope")
     if answer.echoes and not filters.echoes:
@@ -230,6 +230,8 @@ def _numbers(finding: Finding) -> str:
     )
     notes = [chunk, finding["scope"] or ""]
     notes.append("reversed inside chunks" if finding["is_reversed"] else "")
+    if not finding["p_low"] <= finding["p_behavior_given_trigger"] <= finding["p_high"]:
+        notes.append(f"interval of {count(finding['trigger_contents'])} distinct contents: many rows repeat")
     rest = " · ".join(note for note in notes if note)
     return (
         f"{share(finding['p_behavior_given_trigger']):>9}  {interval:>14}  {share(finding['base_rate']):>9}"

@@ -66,7 +66,7 @@ def ingest(
     with watching(session.is_quiet, "B") as watcher:
         taken = work.ingest(session, paths, options, watcher)
     show_ingested(session, taken, time.monotonic() - started)
-    if any(file.fault for file in taken):
+    if any(file.fault or _is_all_lost(file) for file in taken):
         raise typer.Exit(1)
 
 
@@ -117,6 +117,11 @@ def _print_left_out(printer: Printer, file: Ingested, reasons: dict[str, int]) -
             printer.line(f"  {visible(file.file)}: {count(number)} {what}", "yellow")
 
 
+def _is_all_lost(file: Ingested) -> bool:
+    """True for a file of which every record was quarantined: its columns or shape are not what was expected."""
+    return file.is_new and bool(file.counts.quarantined) and not file.counts.rows
+
+
 def _fault(fault: str) -> str:
     return "\n  ".join(visible(line.strip()) for line in fault.splitlines())
 
@@ -131,7 +136,13 @@ def _show_sum(printer: Printer, taken: Sequence[Ingested], passed: float) -> Non
     printer.line("; ".join(parts) + ".")
     if any(file.counts.quarantined for file in new) or faults:
         printer.line('see why: chunky sql "select reason, detail, excerpt from corpus.quarantine"')
-    if new:
+    for file in filter(_is_all_lost, new):
+        printer.line(
+            f"nothing of {visible(file.file)} was taken: "
+            "name its columns with --query-column and --response-column, or its --shape",
+            "red",
+        )
+    if rows:
         printer.line("next: chunky build")
 
 
