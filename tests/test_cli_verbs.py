@@ -436,3 +436,15 @@ def test_demo_finds_what_it_planted(tmp_path: Path):
     assert facts["plants_in_top_20"] == sum(rank is not None and rank <= 20 for rank in facts["plant_ranks"].values())
     assert facts["plants_in_top_20"] > 0
     assert "is a lake already" in invoke(tmp_path / "demo" / "lake", "demo", code=1).stderr
+
+
+@pytest.mark.slow
+def test_build_takes_files_in_first(tmp_path: Path) -> None:
+    mix = tmp_path / "tiny.jsonl"
+    mix.write_text("".join(json.dumps({"prompt": f"count {n}", "response": f"number {n}"}) + "\n" for n in range(40)))
+    told_of = told(tmp_path / "lake", "build", str(mix))
+    assert [file["counts"]["rows"] for file in told_of["files"]] == [40]
+    assert [step["step"] for step in told_of["steps"]] == list(pipeline.STEPS)
+    broken = tmp_path / "broken.json"
+    broken.write_text("[{")
+    invoke(tmp_path / "lake", "build", str(broken), code=1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chunky.cli import work
+from chunky.cli.ingest import show_ingested
 from chunky.cli.output import Head, count, seconds
 from chunky.cli.progress import watching
 from chunky.cli.session import Session, session_of
@@ -17,7 +18,7 @@ from chunky.errors import SettingsError
 from chunky.stages import STAGES
 
 if TYPE_CHECKING:
-    from chunky.pipeline import Built
+    from chunky.pipeline import Built, Ingested
 
 STEPS = {stage.name: stage.meaning for stage in STAGES if stage.name != "corpus"}
 _HEADS = (Head("step"), Head("table"), Head("rows", True), Head("time", True), Head(""))
@@ -31,27 +32,51 @@ def register(app: typer.Typer) -> None:
 
 def build(
     context: typer.Context,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PATH", help="Files, folders or globs to take in first, as `chunky ingest` does."),
+    ] = None,
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="STEP", help=f"One step of: {', '.join(STEPS)}; repeatable.")
     ] = None,
 ) -> None:
-    """Build all tables from the rows taken in. A step whose inputs, code and settings are as before is left alone."""
+    """Build all tables from the rows taken in, after taking in PATH where one is given.
+
+    A step whose inputs, code and settings are as before is left alone. Exit code 1 when a file could not be read.
+    """
     session = session_of(context)
-    session.warehouse()
+    session.warehouse(must_exist=not paths)
     for step in only or ():
         if step not in STEPS:
             raise SettingsError(f"there is no step {step!r}", f"use one of: {', '.join(STEPS)}")
     started = time.monotonic()
+    taken = _take(session, paths) if paths else []
     with watching(session.is_quiet) as watcher:
         built = work.build(session, watcher, only or None)
-    show_built(session, built, time.monotonic() - started)
+    show_built(session, built, time.monotonic() - started, taken)
+    if any(file.fault for file in taken):
+        raise typer.Exit(1)
 
 
-def show_built(session: Session, built: Sequence[Built], passed: float) -> None:
-    """Print what each step made, and what to do next."""
+def _take(session: Session, paths: Sequence[str]) -> list[Ingested]:
+    """Take files in with the default reading options, and say what became of them."""
+    from chunky.corpus import ReadOptions
+
+    options = ReadOptions(max_record_chars=session.settings.corpus.max_record_chars)
+    started = time.monotonic()
+    with watching(session.is_quiet, "B") as watcher:
+        taken = work.ingest(session, paths, options, watcher)
+    if not session.is_json:
+        show_ingested(session, taken, time.monotonic() - started)
+    return taken
+
+
+def show_built(session: Session, built: Sequence[Built], passed: float, taken: Sequence[Ingested] = ()) -> None:
+    """Print what each step made, and what to do next; with --json also the files taken in."""
     printer = session.printer
     if session.is_json:
-        printer.json({"steps": [asdict(step) for step in built], "seconds": passed})
+        files = {"files": [asdict(file) for file in taken]} if taken else {}
+        printer.json({**files, "steps": [asdict(step) for step in built], "seconds": passed})
         return
     rows = [
         (step.step, table, number, seconds(step.seconds) if step.is_new else "", "" if step.is_new else "unchanged")
