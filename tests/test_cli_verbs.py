@@ -19,8 +19,8 @@ from chunky import pipeline
 from chunky.cli.app import app
 from chunky.cli.ingest import show_ingested
 from chunky.cli.session import Session
-from chunky.correlations import Feature
 from chunky.errors import QueryError
+from chunky.features import Feature
 from chunky.lens import Lens
 from chunky.settings import Settings
 from chunky.warehouse import Warehouse

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chunky.correlations import Feature, fold, mine_phrases, read_folder
+from chunky.correlations import fold, read_folder
 from chunky.correlations.custom import parse_sql, parse_yaml
 from chunky.correlations.synonyms import jaccard
 from chunky.errors import InputError
+from chunky.features import Feature, mine_phrases
 
 # synonyms -------------------------------------------------------------------------------------------------------------
 

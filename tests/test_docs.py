@@ -14,8 +14,7 @@ import pytest
 
 from chunky import tables_page
 from chunky.correlations.custom import parse_sql, parse_yaml
-from chunky.correlations.features import Feature
-from chunky.correlations.members import find_members
+from chunky.features import Feature, find_members
 from chunky.lens import Lens
 from chunky.pipeline import sql_members
 from chunky.settings import Settings

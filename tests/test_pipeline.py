@@ -286,7 +286,7 @@ def test_chunk_names_may_be_anything(tmp_path: Path, lake: Warehouse) -> None:
 
 
 def test_a_column_of_ids_is_no_chunk_column(tmp_path: Path, lake: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "_MAX_CHUNKS_PER_FILE", 10)
+    monkeypatch.setattr("chunky.pipeline.taking._MAX_CHUNKS_PER_FILE", 10)
     path = write(tmp_path / "mix.jsonl", polite("desk", 11))
     with pytest.raises(InputError, match="names more than 10 chunks"):
         take(lake, path, options=ReadOptions(chunk_column="id"))

@@ -17,8 +17,8 @@ from chunky.errors import ChunkyError, LakeError, MissingTable, QueryError, Sett
 
 if TYPE_CHECKING:
     from chunky.accepted import Judged
-    from chunky.correlations import Feature
     from chunky.diff import I64, Measure, News, Side
+    from chunky.features import Feature
     from chunky.lens import Lens
     from chunky.warehouse import Warehouse
 
@@ -135,7 +135,7 @@ def _warn_of_other_code(before: Warehouse, after: Warehouse) -> None:
 
 
 def _features(lens: Lens) -> dict[int, Feature]:
-    from chunky.correlations import Feature
+    from chunky.features import Feature
 
     rows = lens.table("select kind, side, name, text, definition, position, origin from correlations.features")
     features = [Feature(**row) for row in rows.to_pylist()]
@@ -147,8 +147,8 @@ def _side(lens: Lens, findings: Any, features: Sequence[Feature], session: Sessi
     import numpy as np
     import polars as pl
 
-    from chunky.correlations import find_members
     from chunky.diff import Side
+    from chunky.features import find_members
 
     own = set(lens.table("select feature_id from correlations.features")["feature_id"].to_pylist())
     ids = pl.DataFrame({"feature_id": [f.feature_id for f in features]}, schema={"feature_id": pl.Int64})

@@ -1,27 +1,13 @@
-"""Features as sets of rows, and which go together: the pure half of the stage `correlations`.
+"""Which features go together: the pure half of the stage `correlations`.
 
-`features` defines and names them, `mining` picks phrases worth being one, `custom` reads the user's own, `members`
-finds the rows that belong to each, `synonyms` folds those that hold nearly the same rows. Counting pairs is SQL
-(`sql/correlations/pairs.sql`).
+`custom` reads the user's own features, `synonyms` folds those that hold nearly the same rows, `member_tables` writes
+both down. What a feature is stands in `chunky.features`. Counting pairs is SQL (`sql/correlations/pairs.sql`).
 """
 
 from __future__ import annotations
 
 from chunky.correlations.custom import read_folder
-from chunky.correlations.features import Feature, chunk_features, keyword_feature, shape_features
-from chunky.correlations.members import definition_table, find_members, member_tables
-from chunky.correlations.mining import mine_phrases
+from chunky.correlations.member_tables import definition_table, member_tables
 from chunky.correlations.synonyms import fold
 
-__all__ = [
-    "Feature",
-    "chunk_features",
-    "definition_table",
-    "find_members",
-    "fold",
-    "keyword_feature",
-    "member_tables",
-    "mine_phrases",
-    "read_folder",
-    "shape_features",
-]
+__all__ = ["definition_table", "fold", "member_tables", "read_folder"]

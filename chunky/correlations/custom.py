@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from chunky.correlations.features import Feature
 from chunky.errors import InputError
+from chunky.features import Feature
 from chunky.tables import SIDES
 
 _KINDS = ("phrase", "regex", "sql")

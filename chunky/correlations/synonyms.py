@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from chunky.correlations.features import Feature
+from chunky.features import Feature
 from chunky.tokens import mix64
 
 _HASHES = 32  # at a Jaccard similarity of 0.85 two features share no minimum of 32 with probability 0.15^32

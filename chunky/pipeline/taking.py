@@ -1,51 +1,34 @@
-"""The method on one page: one function per step, each read → call → write. The only place that touches the lake.
+"""Taking files in: what a file would give, whether the lake has it, its rows into one partition a chunk.
 
-A step whose fingerprint is already in the lake does nothing and says so (`Built.is_new` is False). The command line
-and the Dagster assets both call these functions; there is no second glue.
+Files are read ahead in a thread, several small ones are taken in one transaction, and each replaces its own rows.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-import duckdb
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from chunky import corpus, correlations, keywords, report
-from chunky.corpus.duplicates import find_duplicates
+from chunky import corpus
 from chunky.corpus.ids import signed_hash, with_ids
-from chunky.errors import ChunkyError, FileFault, InputError, LakeError, MissingTable, QueryError
+from chunky.errors import ChunkyError, FileFault, InputError, MissingTable
 from chunky.fingerprints import digest_of, provenance
-from chunky.lens import Lens
+from chunky.pipeline.frame import Progress, chunks_of_file, chunks_of_lake, silent
 from chunky.settings import Settings
-from chunky.stages import Stage, stage
+from chunky.stages import stage
 from chunky.tables import TABLES
 from chunky.warehouse import Part, PartWriter, Transaction, Warehouse
 
-Progress = Callable[[str, float, float | None], None]  # what, done, of (None when unknown)
 _PENDING_BYTES = 256 * 2**20  # rows held back for full row groups, over all chunks of a file
 _GROUP_SECONDS = 1.0  # of work are lost when an ingest is killed, beside the file in hand
 _MAX_CHUNKS_PER_FILE = 5_000  # more means that the chunk column is no source but, say, an id
-
-
-@dataclass(frozen=True)
-class Built:
-    """What a step did: rows now in its tables, the fingerprint, whether anything was computed, and for how long."""
-
-    step: str
-    rows: dict[str, int]
-    fingerprint: str
-    is_new: bool
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -58,13 +41,6 @@ class Ingested:
     is_new: bool
     fault: str | None
     seconds: float
-
-
-def silent(what: str, done: float, of: float | None) -> None:
-    """Progress that nobody watches."""
-
-
-# corpus ------------------------------------------------------------------------------------------------------------
 
 
 def ingest(
@@ -304,16 +280,6 @@ def _quarantine_file(transaction: Transaction, file: str, fault: FileFault, sett
     transaction.write("corpus.quarantine", _with_quarantine_ids(rows), facts, (file,))
 
 
-def chunks_of_file(lake: Warehouse, file: str) -> tuple[str, ...]:
-    """Chunks that have rows from `file`, sorted."""
-    return tuple(sorted(key[0] for key in lake.parts("corpus.rows") if key[1] == file))
-
-
-def chunks_of_lake(lake: Warehouse) -> tuple[str, ...]:
-    """All chunks of the lake, sorted."""
-    return tuple(sorted({key[0] for key in lake.parts("corpus.rows")}))
-
-
 def remove_chunk(lake: Warehouse, chunk: str) -> int:
     """Take all rows of a chunk out of the corpus; returns how many. MissingTable when there is no such chunk.
 
@@ -349,211 +315,3 @@ def _count_down(transaction: Transaction, file: str, removed: Part) -> None:
     facts = {**known.provenance, "fingerprint": changed}
     rows = pa.Table.from_pylist([row], schema=TABLES["corpus.files"].arrow_schema)
     transaction.write("corpus.files", rows, facts, (file,))
-
-
-# every other step: read → call → write ------------------------------------------------------------------------------
-
-
-def build_chunks(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
-    """Describe each chunk (`corpus.chunks`)."""
-    return _sql_step(lake, settings, "chunks")
-
-
-def build_duplicates(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
-    """Group repeated and nearly repeated rows (`corpus.duplicates`)."""
-
-    def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
-        columns = "select row_id, content_id, chunk, system, query, response from corpus.rows"
-        groups = find_duplicates(lambda: lens.batches(columns))
-        transaction.write("corpus.duplicates", groups, facts)
-
-    return _step(lake, settings, "duplicates", work)
-
-
-def build_counts(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
-    """Count the rows that hold each phrase, by chunk (`keywords.counts`)."""
-
-    def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
-        limits = settings.keywords
-        counted = keywords.count_phrases(
-            lambda: _texts(lake, progress), min_rows=limits.min_rows, max_tokens=limits.max_tokens
-        )
-        for chunk, counts in zip(counted.chunks, counted.tables(), strict=True):
-            transaction.write("keywords.counts", counts, facts, (chunk,))
-
-    return _step(lake, settings, "counts", work)
-
-
-def build_phrases(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
-    """Weigh each phrase against the rest of the mix (`keywords.phrases`)."""
-    return _sql_step(lake, settings, "phrases")
-
-
-def build_features(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
-    """Define features and find the rows that belong to each (`correlations.features`, `.members`)."""
-    custom = correlations.read_folder(lake.root / "features")
-
-    def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
-        limits = settings.correlations
-        mined = correlations.mine_phrases(
-            _frame(lens.table("select * from keywords.phrases where rows >= ?", [limits.mined_min_rows])),
-            mix_rows=lake.rows("corpus.rows"),
-            min_rows=limits.mined_min_rows,
-            per_chunk=limits.mined_per_chunk,
-            min_share=limits.mined_min_share,
-        )
-        features = [*correlations.chunk_features(chunks_of_lake(lake)), *correlations.shape_features(), *mined, *custom]
-        members = correlations.find_members(features, _texts(lake, progress))
-        members |= {feature.feature_id: sql_members(lens, feature) for feature in custom if feature.kind == "sql"}
-        synonyms = correlations.fold(features, [members[f.feature_id] for f in features], limits.synonym_similarity)
-        part = transaction.write("correlations.members", correlations.member_tables(members), facts)
-        definitions = correlations.definition_table(features, synonyms)
-        with lens.registered(
-            new_features=definitions, new_members=lens.connection.read_parquet(str(lake.root / part.file))
-        ):
-            transaction.write("correlations.features", lens.model("correlations.features"), facts)
-
-    return _step(lake, settings, "features", work, {"features": digest_of([asdict(feature) for feature in custom])})
-
-
-def build_pairs(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
-    """Correlate every trigger feature with every behavior feature (`correlations.pairs`)."""
-    limits = settings.correlations
-    return _sql_step(
-        lake,
-        settings,
-        "pairs",
-        min_both_rows=limits.min_both_rows,
-        min_trigger_contents=limits.min_trigger_contents,
-    )
-
-
-def build_findings(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
-    """Fold pairs that rest on the same rows and say each as a sentence (`report.findings`)."""
-
-    def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
-        members = _frame(
-            lens.table(
-                "select feature_id, row_number - 1 as row_number from correlations.members inner join "
-                "(select row_id, row_number() over (order by row_id) as row_number from corpus.rows) using (row_id) "
-                "order by feature_id, row_number"
-            )
-        )
-        rows_of = {int(key[0]): part["row_number"].to_numpy() for key, part in members.group_by("feature_id")}
-        told = report.findings(
-            _frame(lens.table("select * from correlations.pairs where score > 0 and q_value < 0.05")),
-            _frame(lens.table("select * from correlations.features")),
-            rows_of,
-            mix_rows=lake.rows("corpus.rows"),
-            similarity=settings.report.fold_similarity,
-            max_findings=settings.report.max_findings,
-            min_contents=settings.report.min_contents,
-        )
-        transaction.write("report.findings", told.select(TABLES["report.findings"].column_names).to_arrow(), facts)
-
-    return _step(lake, settings, "findings", work)
-
-
-STEPS: dict[str, Callable[[Warehouse, Settings, Progress], Built]] = {
-    "chunks": build_chunks,
-    "duplicates": build_duplicates,
-    "counts": build_counts,
-    "phrases": build_phrases,
-    "features": build_features,
-    "pairs": build_pairs,
-    "findings": build_findings,
-}
-
-
-# the frame of every step --------------------------------------------------------------------------------------------
-
-
-def step_provenance(
-    lake: Warehouse, settings: Settings, name: str, extra: Mapping[str, str] | None = None
-) -> dict[str, str]:
-    """Provenance that the step `name` would write now: compare its fingerprint with the lake's to see what is stale."""
-    if name == "features" and extra is None:
-        custom = correlations.read_folder(lake.root / "features")
-        extra = {"features": digest_of([asdict(feature) for feature in custom])}
-    inputs = {table: lake.version(table) for table in stage(name).reads}
-    return provenance(stage(name), settings, inputs | dict(extra or {}))
-
-
-def _step(
-    lake: Warehouse,
-    settings: Settings,
-    name: str,
-    work: Callable[[Lens, Transaction, dict[str, str]], None],
-    extra: Mapping[str, str] | None = None,
-) -> Built:
-    """Run `work` in a transaction over the step's tables, unless they already hold the result it would give.
-
-    LakeError when an upstream table changed meanwhile: nothing is written, because the result would be of two states.
-    """
-    started = time.monotonic()
-    this, facts = stage(name), step_provenance(lake, settings, name, extra)
-    if not chunks_of_lake(lake):
-        raise MissingTable("the lake holds no rows", "take files in first: chunky ingest PATH…")
-    is_new = not is_built(lake, this, facts["fingerprint"])
-    if is_new:
-        with lake.transaction(*this.tables) as transaction, Lens(lake, settings) as lens:
-            is_new = not is_built(lake, this, facts["fingerprint"])  # another build may have done it while we waited
-            if is_new:
-                for table in this.tables:
-                    transaction.replace_all(table)
-                work(lens, transaction, facts)
-                if step_provenance(lake, settings, name, extra) != facts:
-                    raise LakeError(f"the lake changed while {name} was built", "build again: chunky build")
-    rows = {table: lake.rows(table) for table in this.tables}
-    return Built(name, rows, facts["fingerprint"], is_new, time.monotonic() - started)
-
-
-def is_built(lake: Warehouse, this: Stage, fingerprint: str) -> bool:
-    """True when every table of the step holds exactly the result with this fingerprint."""
-    held = [{part.fingerprint for part in lake.parts(table).values()} for table in this.tables]
-    return all(fingerprints == {fingerprint} for fingerprints in held)
-
-
-def _sql_step(lake: Warehouse, settings: Settings, name: str, **parameters: object) -> Built:
-    """A step that is one SQL model a table."""
-
-    def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
-        for table in stage(name).tables:
-            transaction.write(table, lens.model(table, **parameters), facts)
-
-    return _step(lake, settings, name, work)
-
-
-def _texts(lake: Warehouse, progress: Progress) -> Iterator[pa.Table]:
-    """row_id, chunk, query, response of all rows, chunk by chunk, in batches."""
-    total, done = lake.rows("corpus.rows"), 0
-    for path in lake.files("corpus.rows"):
-        for batch in pq.ParquetFile(path).iter_batches(8_192, columns=["row_id", "chunk", "query", "response"]):
-            yield pa.Table.from_batches([batch])
-            done += batch.num_rows
-            progress("rows", done, total)
-
-
-def _frame(rows: pa.Table) -> pl.DataFrame:
-    frame = pl.from_arrow(rows)
-    if not isinstance(frame, pl.DataFrame):
-        raise TypeError("an Arrow table gives a frame")
-    return frame
-
-
-def sql_members(lens: Lens, feature: correlations.Feature) -> npt.NDArray[np.int64]:
-    """Row ids of a user's SQL feature: a predicate over the columns of corpus.rows, or a query giving row_id.
-
-    What the query gives beside them (null, a row id that the corpus does not have) is no member.
-    """
-    query = feature.definition
-    if not query.lstrip().lower().startswith(("select", "with", "from")):
-        query = f"select row_id from corpus.rows where {query}"  # the user's own file, run as the user
-    try:
-        found = lens.table(  # a query may end with a comment
-            "select row_id from corpus.rows where row_id in "
-            f"(select given.row_id::bigint from (\n{query}\n) as given) order by row_id"
-        )
-    except duckdb.Error as error:
-        raise QueryError(f"feature {feature.name!r}: {error}", "correct it in the lake's folder features/") from error
-    return found["row_id"].to_numpy()

@@ -13,15 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chunky.correlations import (
-    Feature,
-    chunk_features,
-    definition_table,
-    find_members,
-    keyword_feature,
-    member_tables,
-    shape_features,
-)
+from chunky.correlations import definition_table, member_tables
+from chunky.features import Feature, chunk_features, find_members, keyword_feature, shape_features
 from chunky.shapes import SHAPES
 from chunky.shapes import evaluate as evaluate_shapes
 from chunky.tables import POSITIONS, SIDES, TABLES
@@ -121,7 +114,7 @@ def test_batches_may_be_cut_anywhere(rows: list[tuple[str, str, str]], cuts: lis
 def test_a_large_batch_is_taken_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [("a", f"the cat {number}", "it's the cat") for number in range(200)]
     whole = found(KEYWORDS, mix(rows))
-    monkeypatch.setattr("chunky.correlations.members._BATCH_TEXT_BYTES", 100)
+    monkeypatch.setattr("chunky.features.members._BATCH_TEXT_BYTES", 100)
     assert found(KEYWORDS, mix(rows)) == whole
     assert any(len(held) == 200 for held in whole.values())
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from chunky.correlations.features import Feature, keyword_feature
+from chunky.features.feature import Feature, keyword_feature
 
 _MIN_Z = 5.0  # below that a phrase is no more typical of its chunk than thousands of others are by chance
 _SAME_COUNTS = 2  # n-grams of one template share all their counts; two of them are enough for the synonym folding

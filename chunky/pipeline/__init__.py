@@ -1,0 +1,36 @@
+"""The method: files in (`taking`), every other step (`steps`), and the frame both stand in. Only this touches the lake.
+
+A step whose fingerprint is already in the lake does nothing and says so (`Built.is_new` is False). The command line
+and the Dagster assets both call these functions; there is no second glue.
+"""
+
+from __future__ import annotations
+
+from chunky.pipeline.frame import (
+    Built,
+    Progress,
+    chunks_of_file,
+    chunks_of_lake,
+    is_built,
+    silent,
+    step_provenance,
+)
+from chunky.pipeline.steps import STEPS, build_counts, build_features, sql_members
+from chunky.pipeline.taking import Ingested, ingest, remove_chunk
+
+__all__ = [
+    "STEPS",
+    "Built",
+    "Ingested",
+    "Progress",
+    "build_counts",
+    "build_features",
+    "chunks_of_file",
+    "chunks_of_lake",
+    "ingest",
+    "is_built",
+    "remove_chunk",
+    "silent",
+    "sql_members",
+    "step_provenance",
+]

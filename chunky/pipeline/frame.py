@@ -1,0 +1,120 @@
+"""The frame of every step: progress, what a step did, and running it only where its result is not there yet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from chunky import correlations
+from chunky.errors import LakeError, MissingTable
+from chunky.fingerprints import digest_of, provenance
+from chunky.lens import Lens
+from chunky.settings import Settings
+from chunky.stages import Stage, stage
+from chunky.warehouse import Transaction, Warehouse
+
+Progress = Callable[[str, float, float | None], None]  # what, done, of (None when unknown)
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a step did: rows now in its tables, the fingerprint, whether anything was computed, and for how long."""
+
+    step: str
+    rows: dict[str, int]
+    fingerprint: str
+    is_new: bool
+    seconds: float
+
+
+def silent(what: str, done: float, of: float | None) -> None:
+    """Progress that nobody watches."""
+
+
+def chunks_of_file(lake: Warehouse, file: str) -> tuple[str, ...]:
+    """Chunks that have rows from `file`, sorted."""
+    return tuple(sorted(key[0] for key in lake.parts("corpus.rows") if key[1] == file))
+
+
+def chunks_of_lake(lake: Warehouse) -> tuple[str, ...]:
+    """All chunks of the lake, sorted."""
+    return tuple(sorted({key[0] for key in lake.parts("corpus.rows")}))
+
+
+def step_provenance(
+    lake: Warehouse, settings: Settings, name: str, extra: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Provenance that the step `name` would write now: compare its fingerprint with the lake's to see what is stale."""
+    if name == "features" and extra is None:
+        custom = correlations.read_folder(lake.root / "features")
+        extra = {"features": digest_of([asdict(feature) for feature in custom])}
+    inputs = {table: lake.version(table) for table in stage(name).reads}
+    return provenance(stage(name), settings, inputs | dict(extra or {}))
+
+
+def run_step(
+    lake: Warehouse,
+    settings: Settings,
+    name: str,
+    work: Callable[[Lens, Transaction, dict[str, str]], None],
+    extra: Mapping[str, str] | None = None,
+) -> Built:
+    """Run `work` in a transaction over the step's tables, unless they already hold the result it would give.
+
+    LakeError when an upstream table changed meanwhile: nothing is written, because the result would be of two states.
+    """
+    started = time.monotonic()
+    this, facts = stage(name), step_provenance(lake, settings, name, extra)
+    if not chunks_of_lake(lake):
+        raise MissingTable("the lake holds no rows", "take files in first: chunky ingest PATH…")
+    is_new = not is_built(lake, this, facts["fingerprint"])
+    if is_new:
+        with lake.transaction(*this.tables) as transaction, Lens(lake, settings) as lens:
+            is_new = not is_built(lake, this, facts["fingerprint"])  # another build may have done it while we waited
+            if is_new:
+                for table in this.tables:
+                    transaction.replace_all(table)
+                work(lens, transaction, facts)
+                if step_provenance(lake, settings, name, extra) != facts:
+                    raise LakeError(f"the lake changed while {name} was built", "build again: chunky build")
+    rows = {table: lake.rows(table) for table in this.tables}
+    return Built(name, rows, facts["fingerprint"], is_new, time.monotonic() - started)
+
+
+def is_built(lake: Warehouse, this: Stage, fingerprint: str) -> bool:
+    """True when every table of the step holds exactly the result with this fingerprint."""
+    held = [{part.fingerprint for part in lake.parts(table).values()} for table in this.tables]
+    return all(fingerprints == {fingerprint} for fingerprints in held)
+
+
+def sql_step(lake: Warehouse, settings: Settings, name: str, **parameters: object) -> Built:
+    """A step that is one SQL model a table."""
+
+    def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
+        for table in stage(name).tables:
+            transaction.write(table, lens.model(table, **parameters), facts)
+
+    return run_step(lake, settings, name, work)
+
+
+def texts(lake: Warehouse, progress: Progress) -> Iterator[pa.Table]:
+    """row_id, chunk, query, response of all rows, chunk by chunk, in batches."""
+    total, done = lake.rows("corpus.rows"), 0
+    for path in lake.files("corpus.rows"):
+        for batch in pq.ParquetFile(path).iter_batches(8_192, columns=["row_id", "chunk", "query", "response"]):
+            yield pa.Table.from_batches([batch])
+            done += batch.num_rows
+            progress("rows", done, total)
+
+
+def frame_of(rows: pa.Table) -> pl.DataFrame:
+    """An Arrow table as a polars frame, without a copy."""
+    frame = pl.from_arrow(rows)
+    if not isinstance(frame, pl.DataFrame):
+        raise TypeError("an Arrow table gives a frame")
+    return frame

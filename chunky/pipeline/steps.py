@@ -1,0 +1,153 @@
+"""The method on one page: one function per step, each read → call → write.
+
+A step whose fingerprint is already in the lake does nothing and says so (`Built.is_new` is False). The command line
+and the Dagster assets both call these functions; there is no second glue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from chunky import correlations, features, keywords, report
+from chunky.corpus.duplicates import find_duplicates
+from chunky.errors import QueryError
+from chunky.fingerprints import digest_of
+from chunky.lens import Lens
+from chunky.pipeline.frame import Built, Progress, chunks_of_lake, frame_of, run_step, silent, sql_step, texts
+from chunky.settings import Settings
+from chunky.tables import TABLES
+from chunky.warehouse import Transaction, Warehouse
+
+
+def build_chunks(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
+    """Describe each chunk (`corpus.chunks`)."""
+    return sql_step(lake, settings, "chunks")
+
+
+def build_duplicates(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
+    """Group repeated and nearly repeated rows (`corpus.duplicates`)."""
+
+    def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
+        columns = "select row_id, content_id, chunk, system, query, response from corpus.rows"
+        groups = find_duplicates(lambda: lens.batches(columns))
+        transaction.write("corpus.duplicates", groups, facts)
+
+    return run_step(lake, settings, "duplicates", work)
+
+
+def build_counts(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
+    """Count the rows that hold each phrase, by chunk (`keywords.counts`)."""
+
+    def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
+        limits = settings.keywords
+        counted = keywords.count_phrases(
+            lambda: texts(lake, progress), min_rows=limits.min_rows, max_tokens=limits.max_tokens
+        )
+        for chunk, counts in zip(counted.chunks, counted.tables(), strict=True):
+            transaction.write("keywords.counts", counts, facts, (chunk,))
+
+    return run_step(lake, settings, "counts", work)
+
+
+def build_phrases(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
+    """Weigh each phrase against the rest of the mix (`keywords.phrases`)."""
+    return sql_step(lake, settings, "phrases")
+
+
+def build_features(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
+    """Define features and find the rows that belong to each (`correlations.features`, `.members`)."""
+    custom = correlations.read_folder(lake.root / "features")
+
+    def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
+        limits = settings.correlations
+        mined = features.mine_phrases(
+            frame_of(lens.table("select * from keywords.phrases where rows >= ?", [limits.mined_min_rows])),
+            mix_rows=lake.rows("corpus.rows"),
+            min_rows=limits.mined_min_rows,
+            per_chunk=limits.mined_per_chunk,
+            min_share=limits.mined_min_share,
+        )
+        found = [*features.chunk_features(chunks_of_lake(lake)), *features.shape_features(), *mined, *custom]
+        members = features.find_members(found, texts(lake, progress))
+        members |= {feature.feature_id: sql_members(lens, feature) for feature in custom if feature.kind == "sql"}
+        synonyms = correlations.fold(found, [members[f.feature_id] for f in found], limits.synonym_similarity)
+        part = transaction.write("correlations.members", correlations.member_tables(members), facts)
+        definitions = correlations.definition_table(found, synonyms)
+        with lens.registered(
+            new_features=definitions, new_members=lens.connection.read_parquet(str(lake.root / part.file))
+        ):
+            transaction.write("correlations.features", lens.model("correlations.features"), facts)
+
+    return run_step(lake, settings, "features", work, {"features": digest_of([asdict(feature) for feature in custom])})
+
+
+def build_pairs(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
+    """Correlate every trigger feature with every behavior feature (`correlations.pairs`)."""
+    limits = settings.correlations
+    return sql_step(
+        lake,
+        settings,
+        "pairs",
+        min_both_rows=limits.min_both_rows,
+        min_trigger_contents=limits.min_trigger_contents,
+    )
+
+
+def build_findings(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
+    """Fold pairs that rest on the same rows and say each as a sentence (`report.findings`)."""
+
+    def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
+        members = frame_of(
+            lens.table(
+                "select feature_id, row_number - 1 as row_number from correlations.members inner join "
+                "(select row_id, row_number() over (order by row_id) as row_number from corpus.rows) using (row_id) "
+                "order by feature_id, row_number"
+            )
+        )
+        rows_of = {int(key[0]): part["row_number"].to_numpy() for key, part in members.group_by("feature_id")}
+        told = report.findings(
+            frame_of(lens.table("select * from correlations.pairs where score > 0 and q_value < 0.05")),
+            frame_of(lens.table("select * from correlations.features")),
+            rows_of,
+            mix_rows=lake.rows("corpus.rows"),
+            similarity=settings.report.fold_similarity,
+            max_findings=settings.report.max_findings,
+            min_contents=settings.report.min_contents,
+        )
+        transaction.write("report.findings", told.select(TABLES["report.findings"].column_names).to_arrow(), facts)
+
+    return run_step(lake, settings, "findings", work)
+
+
+STEPS: dict[str, Callable[[Warehouse, Settings, Progress], Built]] = {
+    "chunks": build_chunks,
+    "duplicates": build_duplicates,
+    "counts": build_counts,
+    "phrases": build_phrases,
+    "features": build_features,
+    "pairs": build_pairs,
+    "findings": build_findings,
+}
+
+
+def sql_members(lens: Lens, feature: features.Feature) -> npt.NDArray[np.int64]:
+    """Row ids of a user's SQL feature: a predicate over the columns of corpus.rows, or a query giving row_id.
+
+    What the query gives beside them (null, a row id that the corpus does not have) is no member.
+    """
+    query = feature.definition
+    if not query.lstrip().lower().startswith(("select", "with", "from")):
+        query = f"select row_id from corpus.rows where {query}"  # the user's own file, run as the user
+    try:
+        found = lens.table(  # a query may end with a comment
+            "select row_id from corpus.rows where row_id in "
+            f"(select given.row_id::bigint from (\n{query}\n) as given) order by row_id"
+        )
+    except duckdb.Error as error:
+        raise QueryError(f"feature {feature.name!r}: {error}", "correct it in the lake's folder features/") from error
+    return found["row_id"].to_numpy()
