@@ -297,7 +297,7 @@ def test_a_column_of_ids_is_no_chunk_column(tmp_path: Path, lake: Warehouse, mon
 def test_an_error_about_one_file_keeps_the_files_before_it(
     mix: Path, lake: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "_MAX_CHUNKS_PER_FILE", 1)
+    monkeypatch.setattr("chunky.pipeline.taking._MAX_CHUNKS_PER_FILE", 1)
     write(mix / "two.jsonl", [*polite("shop", 1), *polite("bank", 1)])
     with pytest.raises(InputError, match=r"two\.jsonl"):
         take(lake, mix)
