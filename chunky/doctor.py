@@ -43,7 +43,7 @@ class StepState(NamedTuple):
 
     step: str
     state: str
-    rows: int
+    rows: dict[str, int]
     remedy: str
 
 
@@ -150,7 +150,7 @@ def steps(lake: Warehouse, settings: Settings) -> list[StepState]:
     found: list[StepState] = []
     behind: set[str] = set()
     for this in STAGES:
-        rows = sum(lake.rows(table) for table in this.tables)
+        rows = {table: lake.rows(table) for table in this.tables}
         if this.name == "corpus":
             state = "built" if lake.parts("corpus.rows") else "missing"
             remedy = "" if state == "built" else "chunky ingest PATH…"

@@ -24,6 +24,7 @@ import dagster as dg
 from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionInterruptedError
 from dagster._core.instance import InstanceRef
 
+from chunky.corpus import discover
 from chunky.errors import ContractError, InputError, MissingTable, PrerequisiteError
 from chunky.pipeline import STEPS, Built, Ingested, Progress
 from dagster_project import home, partitions
@@ -52,6 +53,8 @@ def ingest(
     for path in paths:
         if not path.isprintable() and any("\ud800" <= character <= "\udfff" for character in path):
             raise InputError(f"the path {path!r} is not UTF-8", "name its folder instead, or rename it")
+    if not lake.exists():
+        discover(paths)  # a path that names nothing leaves no empty lake behind
     config = {"take": {"config": {"paths": list(paths), "reading": asdict(options)}}}
     with opened(lake) as instance:
         return _run(instance, "ingest", lake, flags, Listener(progress), ops=config).ingested

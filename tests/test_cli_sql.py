@@ -112,6 +112,11 @@ def test_sql_from_a_file_and_from_stdin(lake: Path, tmp_path: Path) -> None:
 def test_ready_questions_run_with_their_parameters(lake: Path) -> None:
     rows = json.loads(call(lake, "sql", "--question", "phrase_by_chunk", "-p", "phrase=I hope", "--json").stdout)
     assert [row["chunk"] for row in rows] == ["math", "chat"]
+    asked = call(lake, "sql", "--question", "phrase_by_chunk", "-p", "phrase=I hope").stderr
+    assert 'with phrase = "I hope"' in asked
+    assert '"I hope" (default)' not in asked
+    assert 'phrase = "elucidate" (default)' in call(lake, "sql", "--question", "phrase_by_chunk").stderr
+    assert "(default)" not in call(lake, "--quiet", "sql", "--question", "phrase_by_chunk").stderr
     listed = json.loads(call(lake, "questions", "--json").stdout)
     assert [one["name"] for one in listed] == list(questions())
     assert call(lake, "questions", "list").stdout == call(lake, "questions").stdout

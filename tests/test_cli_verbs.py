@@ -320,6 +320,8 @@ def test_doctor_tells_built_from_stale_and_missing(built: Path, copy: Path, tmp_
 
     assert set(states(built).values()) == {"built"}
     assert "up to date" in invoke(built, "doctor").stdout
+    rows = {step["step"]: step["rows"] for step in told(built, "doctor")["lake"]["steps"]}
+    assert rows["corpus"] == {"corpus.quarantine": 0, "corpus.rows": 400, "corpus.files": 1}
     stale = states(built, "--set", "report.max_findings=3")
     assert [step for step, state in stale.items() if state == "stale"] == ["findings"]
     assert told(tmp_path / "none", "doctor")["lake"] == {"folder": str(tmp_path / "none"), "exists": False, "steps": []}
@@ -418,6 +420,7 @@ def test_build_refuses_unknown_steps(built: Path):
 def test_ingest_refuses_what_is_not_there(tmp_path: Path):
     result = invoke(tmp_path / "lake", "ingest", str(tmp_path / "nothing.jsonl"), code=1)
     assert result.stderr.startswith("error: ")
+    assert not (tmp_path / "lake").exists()
 
 
 def test_plant_writes_a_mix_with_its_truth(tmp_path: Path):

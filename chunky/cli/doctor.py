@@ -38,7 +38,7 @@ def doctor(context: typer.Context) -> None:
 def _print(
     session: Session,
     observations: Sequence[tuple[str, str, bool, str]],
-    steps: Sequence[tuple[str, str, int, str]],
+    steps: Sequence[tuple[str, str, dict[str, int], str]],
     exists: bool,
 ) -> None:
     printer, folder = session.printer, visible(str(session.lake))
@@ -50,10 +50,13 @@ def _print(
     if not exists:
         printer.line(f"lake {folder}: none yet. Make one: chunky ingest PATH…; or look around first: chunky demo")
         return
-    heads = (Head("step"), Head("state"), Head("rows", True), Head("do"))
-    printer.table(
-        heads, [(step, state, count(number), remedy) for step, state, number, remedy in steps], f"lake {folder}"
-    )
+    heads = (Head("step"), Head("state"), Head("table"), Head("rows", True), Head("do"))
+    lines: list[tuple[str, ...]] = []
+    for step, state, held, remedy in steps:
+        for place, (table, number) in enumerate(held.items()):
+            shown = ("", "", table, count(number), "") if place else (step, state, table, count(number), remedy)
+            lines.append(shown)
+    printer.table(heads, lines, f"lake {folder}")
     behind = [step for step, state, _, _ in steps if state != "built"]
     printer.line(
         "up to date"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -60,11 +62,14 @@ def sql(
 
     session = session_of(context)
     wanted = _format(session, form, output)
-    asked = _question(query, file, question, _parameters(param or []))
+    given = _parameters(param or [])
+    asked = _question(query, file, question, given)
     settings = session.settings
     with Sandbox(session.warehouse(must_exist=False), settings) as sandbox, bounded_memory(settings.sql.memory_limit):
         with_parameters(sandbox, asked.parameters)
         answer = sandbox.ask(asked.sql, limit if limit is not None else 0 if output else None)
+    if question and not session.is_quiet:
+        _tell_parameters(asked.parameters, given)
     _write(session, answer, wanted, output)
     _tell(session, answer, output)
 
@@ -131,6 +136,14 @@ def _write(session: Session, answer: Answer, form: str, output: Path | None) -> 
             sys.stdout.write(f"{visible(line)}\n")
     else:
         sys.stdout.write(answers.rendered(answer.table, form))
+
+
+def _tell_parameters(used: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """On stderr: the values that a ready question was asked with, so that a default is never mistaken for a choice."""
+    if used:
+        told = (f"{name} = {json.dumps(value, ensure_ascii=False)}" + " (default)" * (name not in given)
+                for name, value in used.items())  # fmt: skip
+        sys.stderr.write(f"{visible('with ' + ', '.join(told))}; change with --param NAME=VALUE\n")
 
 
 def _tell(session: Session, answer: Answer, output: Path | None) -> None:
