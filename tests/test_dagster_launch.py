@@ -158,9 +158,12 @@ def test_flags_reach_the_steps_and_only_those_asked_for_run(world: World) -> Non
 
 
 def test_errors_come_out_as_they_are(world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(InputError, match="no file or folder") as caught:
-        launch.ingest(tmp_path / "lake", [str(tmp_path / "nowhere")], ReadOptions(), {}, silent)
-    assert caught.value.remedy
+    for is_there in (False, True):  # a new lake is not made for nothing; in one that is there the UI shows the failure
+        with pytest.raises(InputError, match="no file or folder") as caught:
+            launch.ingest(tmp_path / "lake", [str(tmp_path / "nowhere")], ReadOptions(), {}, silent)
+        assert caught.value.remedy
+        assert (tmp_path / "lake").exists() == is_there
+        (tmp_path / "lake").mkdir(exist_ok=True)
     with pytest.raises(SettingsError, match="unknown setting"):
         launch.build(world.lake, {"keywords.min_row": "3"}, silent)
     with pytest.raises(InputError, match="no step 'shapes'"):
