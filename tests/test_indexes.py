@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chunky.devices import Device, pick
 from chunky.errors import InputError, PrerequisiteError, SettingsError
-from chunky.indexes import ENGINES, choose_engine, installed_engines, open_index
+from chunky.indexes import choose_engine, installed_engines, open_index
 from chunky.indexes.exact import Array, dot_error, to_float32, widened
 
 CPU = pick("cpu")

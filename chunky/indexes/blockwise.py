@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from chunky.indexes.exact import Found, Vectors, blocks_of, check_queries, is_array, none_found, shape_of
+from chunky.indexes.exact import Found, Vectors, blocks_of, check_queries, none_found, shape_of
 from chunky.indexes.selecting import Bytes, Prepared, Wide, exact_rows, has_bytes, tensor_of
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _QUERIES: Final = 256
 # Bytes are bound by memory until the two digits of 48 queries keep the multipliers busy (0.7× the time of float32
 # products at 16 queries, 1.4× at 128).
 _FEW: Final = 48
+_EXACT_ROWS: Final = 512  # scored at once: 1.5 MiB of float64 at 384 dimensions stay in the cache
 _RUN: Final = 32
 _SLACK: Final = 2.0**-21  # two scores may round to one float32, and bounds are float32 themselves
 _FREE_SHARE: Final = 0.6  # of the device's free memory may be taken by vectors that stay there
@@ -67,7 +68,9 @@ class TorchIndex:
         self._device, self._vectors = device, vectors
         self._wide_rows = _WIDE_ROWS * (_ON_GPU if device.kind == "cuda" else 1)
         self._kept: _Part | None = None
-        if is_array(vectors) and (device.kind == "cpu" or vectors.nbytes < _FREE_SHARE * device.memory_bytes):
+        if isinstance(vectors, np.ndarray) and (
+            device.kind == "cpu" or vectors.nbytes < _FREE_SHARE * device.memory_bytes
+        ):
             for _ in blocks_of(vectors, _PACKED_ROWS):
                 pass  # reading checks them
             self._kept = self._part(0, tensor_of(vectors, device), packs=device.kind == "cpu" and has_bytes())
@@ -106,14 +109,18 @@ class TorchIndex:
             start += len(block)
 
     def _part(self, start: int, stored: Tensor, packs: bool) -> _Part:
-        return _Part(start, stored, [Bytes(rows) for rows in stored.split(_PACKED_ROWS)] if packs else [])
+        import torch
+
+        return _Part(start, stored, [Bytes(rows) for rows in torch.split(stored, _PACKED_ROWS)] if packs else [])
 
     def _prepared(self, part: _Part, queries: int) -> Iterator[tuple[int, Prepared]]:
         """The part's blocks with their offsets, ready for so many queries."""
+        import torch
+
         if part.packed and queries <= _FEW:
             yield from ((place * _PACKED_ROWS, packed) for place, packed in enumerate(part.packed))
             return
-        for place, rows in enumerate(part.stored.split(self._wide_rows)):
+        for place, rows in enumerate(torch.split(part.stored, self._wide_rows)):
             yield place * self._wide_rows, Wide(rows, self._device)
 
 
@@ -178,8 +185,8 @@ def _rescored(part: _Part, queries: Tensor, hits: _Hits) -> tuple[I64, I64, F32]
     counts = torch.bincount(hits.query, minlength=len(queries)).tolist()
     scores = [
         exact_rows(part.stored[rows]) @ queries[number]
-        for number, places in enumerate((hits.position - part.start).split(counts))
-        for rows in places.split(_WIDE_ROWS)
+        for number, places in enumerate(torch.split(hits.position - part.start, counts))
+        for rows in torch.split(places, _EXACT_ROWS)
     ]
     exact = torch.cat(scores).float() + 0.0  # no minus zero
     return hits.query.cpu().numpy(), hits.position.cpu().numpy(), exact.cpu().numpy()

@@ -2,10 +2,10 @@
 
 A component is a multiple of 2⁻²⁴: a float16 number is one already, others are rounded to the nearest (half to even).
 The **score** of a query and a vector is their dot product over those multiples, rounded once to float32. In float64 no
-rounding happens on the way: each product is a multiple of 2⁻⁴⁸, and every partial sum is below |q||x| ≤ 2 in size, so it
-fits in 53 bits. Hence the order of summation, the number of threads, fused operations and the device do not matter, and
-an engine is right when it equals the oracle bit for bit. Rounding to 2⁻²⁴ moves a score by less than √d · 2⁻²⁴, far less
-than storing vectors in 16 bits does. Best first; equal scores by ascending position.
+rounding happens on the way: each product is a multiple of 2⁻⁴⁸, and every partial sum is below |q||x| ≤ 2 in size, so
+it fits in 53 bits. Hence the order of summation, the number of threads, fused operations and the device do not matter,
+and an engine is right when it equals the oracle bit for bit. Rounding to 2⁻²⁴ moves a score by less than √d · 2⁻²⁴, far
+less than storing vectors in 16 bits does. Best first; equal scores by ascending position.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     I64 = npt.NDArray[np.int64]
 
 __all__ = [
-    "GRID", "Array", "Found", "Vectors", "best_of", "blocks_of", "check_queries", "dot_error", "exact_scores", "is_array",
+    "GRID", "Array", "Found", "Vectors", "best_of", "blocks_of", "check_queries", "dot_error", "exact_scores",
     "none_found", "on_grid", "shape_of", "take", "to_float32",
 ]  # fmt: skip
 
@@ -51,11 +51,6 @@ def none_found(queries: int) -> Found:
     return Found(np.zeros((queries, 0), np.int64), np.zeros((queries, 0), np.float32))
 
 
-def is_array(vectors: Vectors) -> bool:
-    """Whether the vectors are one array in memory rather than blocks."""
-    return isinstance(vectors, np.ndarray)
-
-
 def blocks_of(vectors: Vectors, rows: int) -> Iterator[Array]:
     """The vectors as stored, in order, at most `rows` at a time; empty blocks are left out.
 
@@ -64,7 +59,7 @@ def blocks_of(vectors: Vectors, rows: int) -> Iterator[Array]:
     """
     _check_again(vectors)
     width = -1
-    for block in (vectors,) if is_array(vectors) else vectors:
+    for block in (vectors,) if isinstance(vectors, np.ndarray) else vectors:
         _check_shape(block, width)
         width = block.shape[1]
         for start in range(0, len(block), rows):
@@ -74,7 +69,7 @@ def blocks_of(vectors: Vectors, rows: int) -> Iterator[Array]:
 
 
 def _check_again(vectors: Vectors) -> None:
-    if not is_array(vectors) and iter(vectors) is vectors:
+    if not isinstance(vectors, np.ndarray) and iter(vectors) is vectors:
         raise InputError("the vectors can be read only once", "give an array, or an object whose __iter__ starts anew")
 
 
@@ -100,12 +95,14 @@ def check_norms(block: Array, what: str) -> None:
 def widened(block: Array) -> F32:
     """The stored numbers as float32, without rounding."""
     if block.dtype == np.uint16:
-        return (block.astype(np.uint32) << np.uint32(16)).view(np.float32)
-    return block.astype(np.float32, copy=False)
+        bits: npt.NDArray[np.uint32] = block.astype(np.uint32) << np.uint32(16)
+        return bits.view(np.float32)
+    values: F32 = block.astype(np.float32, copy=False)
+    return values
 
 
 def to_float32(block: Array) -> F32:
-    """Stored vectors on the grid, as float32: exact, because a multiple of 2⁻²⁴ below 1.05 that was a float32 is one."""
+    """Stored vectors on the grid, as float32: rounding to the grid takes bits away and adds none."""
     values = widened(block)
     return values if block.dtype == np.float16 else np.rint(values * np.float32(GRID)) / np.float32(GRID)
 
@@ -117,7 +114,7 @@ def on_grid(block: Array) -> F64:
 
 def shape_of(vectors: Vectors) -> tuple[int, int]:
     """Number and width of the vectors; blocks are read through. Width 0 where there are no blocks at all."""
-    if is_array(vectors):
+    if isinstance(vectors, np.ndarray):
         _check_shape(vectors, -1)
         return len(vectors), vectors.shape[1]
     _check_again(vectors)
@@ -130,7 +127,7 @@ def shape_of(vectors: Vectors) -> tuple[int, int]:
 
 def take(vectors: Vectors, positions: I64) -> F32:
     """Rows at `positions`, on the grid, float32; blocks are read through once."""
-    if is_array(vectors):
+    if isinstance(vectors, np.ndarray):
         return to_float32(vectors[positions])
     _, width = shape_of(vectors)
     found = np.zeros((len(positions), width), np.float32)

@@ -8,7 +8,14 @@ import numpy as np
 
 from chunky.errors import PrerequisiteError
 from chunky.indexes.exact import (
-    Found, Vectors, blocks_of, check_queries, dot_error, exact_scores, shape_of, to_float32,
+    Found,
+    Vectors,
+    blocks_of,
+    check_queries,
+    dot_error,
+    exact_scores,
+    shape_of,
+    to_float32,
 )  # fmt: skip
 from chunky.indexes.oracle import NumpyIndex
 

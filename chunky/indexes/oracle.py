@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from chunky.indexes.exact import (
-    Found, Vectors, best_of, blocks_of, check_queries, exact_scores, none_found, on_grid, shape_of,
+    Found,
+    Vectors,
+    best_of,
+    blocks_of,
+    check_queries,
+    exact_scores,
+    none_found,
+    on_grid,
+    shape_of,
 )  # fmt: skip
 
 if TYPE_CHECKING:
