@@ -1,0 +1,216 @@
+"""Spherical k-means over distinct unit vectors, weighted by how often each occurs (Dhillon and Modha 2001).
+
+Lloyd's iterations: each vector to the centroid of the highest score, each centroid to the direction of its weighted
+sum. Both halves are exact (`chunky.indexes.exact`): labels do not depend on the engine, and the sums add multiples of a
+power of two that fit in 53 bits, so they do not depend on the order. The same seed gives the same clusters bit for bit,
+whatever the engine, the device, the threads, the blocks, and whether the run was cut off in between.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+import numpy as np
+
+from chunky.clusters.assigning import BLOCK_ROWS, Labeler, assign, labeler, similarities
+from chunky.clusters.seeding import choose_seeds
+from chunky.devices import Device, pick
+from chunky.errors import InputError
+from chunky.indexes.exact import GRID, Vectors, blocks_of, on_grid, shape_of, take, to_float32
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    F32 = npt.NDArray[np.float32]
+    F64 = npt.NDArray[np.float64]
+    I32 = npt.NDArray[np.int32]
+    I64 = npt.NDArray[np.int64]
+
+__all__ = ["Checkpoint", "Clustering", "State", "kmeans"]
+
+_MANTISSA: Final = 53
+_CLUSTERS_AT_ONCE: Final = 256
+
+
+class State(NamedTuple):
+    """Where a run stands: centroids float32 (k, d) after so many iterations, the inertia then, and of which problem."""
+
+    problem: str
+    iteration: int
+    centroids: F32
+    inertia: float
+    is_done: bool
+
+
+class Checkpoint(Protocol):
+    """Keeps the last state; saving must be all or nothing."""
+
+    def load(self) -> State | None:
+        """The state saved last, or None."""
+        ...
+
+    def save(self, state: State) -> None:
+        """Replace the state."""
+        ...
+
+
+class Clustering(NamedTuple):
+    """Clusters of n vectors.
+
+    `centroids` float32 (k, d), unit (zero for a cluster that holds zero vectors alone); `labels` int32 (n,);
+    `similarities` float32 (n,), each vector's score against its centroid; `inertia`: weighted sum of 2 − 2 similarity,
+    the squared distance of unit vectors; `iterations` done; `is_converged`: another one would change nothing, or less
+    than the tolerance.
+    """
+
+    centroids: F32
+    labels: I32
+    similarities: F32
+    inertia: float
+    iterations: int
+    is_converged: bool
+
+
+def kmeans(
+    vectors: Vectors,
+    weights: I64,
+    k: int,
+    *,
+    seed: int,
+    iterations: int = 20,
+    tolerance: float = 1e-4,
+    engine: str = "auto",
+    device: Device | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> Clustering:
+    """K clusters of the vectors (array or blocks, as `chunky.indexes.open_index` takes them).
+
+    `weights`: positive int64 (n,). With k ≥ n every vector is its own cluster, numbered as it stands, and no work is
+    done. Otherwise k seeds are drawn (`chunky.clusters.seeding`), and at most `iterations` follow, fewer where one
+    lowers the inertia by less than `tolerance` times itself. A cluster that lost all its vectors starts anew at one of
+    the worst-served vectors. With a checkpoint the state is saved after the seeding and after every iteration, and a
+    saved state of the same problem is taken up.
+
+    Memory beside the vectors: 12 k·d bytes, 16 n, and a block in float64. Raises InputError for weights, k or
+    iterations out of range; what `open_index` raises for vectors and engines.
+    """
+    device = device or pick()
+    count, width = shape_of(vectors)
+    _check(weights, count, k, iterations)
+    if k >= count:
+        return _identity(vectors, weights)
+    problem = f"{count} {width} {k} {seed} {iterations} {tolerance} {zlib.crc32(weights.tobytes())}"
+    state = checkpoint.load() if checkpoint is not None else None
+    if state is None or state.problem != problem:
+        seeds = to_unit(take(vectors, choose_seeds(vectors, weights, k, seed=seed, engine=engine, device=device)))
+        state = _saved(State(problem, 0, seeds, np.inf, False), checkpoint)
+    while not state.is_done and state.iteration < iterations:
+        state = _saved(
+            _iterate(state, vectors, weights, labeler(state.centroids, engine, device), tolerance), checkpoint
+        )
+    found = assign(vectors, state.centroids, engine=engine, device=device)
+    return Clustering(state.centroids, *found, _inertia(found.similarities, weights), state.iteration, state.is_done)
+
+
+def _check(weights: I64, count: int, k: int, iterations: int) -> None:
+    if not isinstance(weights, np.ndarray) or weights.shape != (count,) or weights.dtype != np.int64:
+        raise InputError(f"weights are no int64 array of length {count}", "give the count of each distinct vector")
+    if count and weights.min() < 1:
+        raise InputError(f"a weight of {weights.min()}", "leave out vectors that nothing has")
+    if k < 1 or iterations < 1:
+        raise InputError(f"k = {k}, iterations = {iterations}", "both are at least 1")
+
+
+def _identity(vectors: Vectors, weights: I64) -> Clustering:
+    centroids = to_unit(take(vectors, np.arange(len(weights))))
+    labels = np.arange(len(weights), dtype=np.int32)
+    near = _own(vectors, centroids, labels)
+    return Clustering(centroids, labels, near, _inertia(near, weights), 0, True)
+
+
+def _own(vectors: Vectors, centroids: F32, labels: I32) -> F32:
+    """Score of each vector and the centroid of its label."""
+    found, start = [np.zeros(0, np.float32)], 0
+    for block in blocks_of(vectors, BLOCK_ROWS):
+        found.append(similarities(block, centroids, labels[start : start + len(block)]))
+        start += len(block)
+    return np.concatenate(found)
+
+
+def _inertia(near: F32, weights: I64) -> float:
+    return float(2 * np.sum(weights * (1 - near.astype(np.float64))))
+
+
+def _saved(state: State, checkpoint: Checkpoint | None) -> State:
+    if checkpoint is not None:
+        checkpoint.save(state)
+    return state
+
+
+def _iterate(state: State, vectors: Vectors, weights: I64, label: Labeler, tolerance: float) -> State:
+    """One iteration: labels, sums, centroids. The inertia is that of the new centroids under these labels."""
+    k = len(state.centroids)
+    sums = _Sums(k, state.centroids.shape[1], int(weights.sum()))
+    labels = np.empty(len(weights), np.int32)
+    start = 0
+    for block in blocks_of(vectors, BLOCK_ROWS):
+        rows = slice(start, start + len(block))
+        labels[rows] = label(block)
+        sums.add(block, weights[rows], labels[rows])
+        start += len(block)
+    lengths = np.sqrt(np.einsum("ij,ij->i", sums.totals, sums.totals))
+    # Vectors that cancel out leave their centroid where it was.
+    new = np.where(lengths[:, np.newaxis] > 0, to_unit(sums.totals), state.centroids)
+    empty = np.flatnonzero(np.bincount(labels, minlength=k) == 0)
+    moved = _restart(new, empty, vectors, weights, labels, state.centroids) if len(empty) else 0
+    inertia = 2 * (float(weights.sum()) - float(lengths.sum()))
+    is_same = bool(np.array_equal(new, state.centroids))
+    is_still = not moved and state.inertia - inertia <= tolerance * state.inertia < np.inf
+    return State(state.problem, state.iteration + 1, new, inertia, is_same or is_still)
+
+
+def _restart(new: F32, empty: I64, vectors: Vectors, weights: I64, labels: I32, old: F32) -> int:
+    """Put empty clusters on the worst-served vectors, by weight × (1 − similarity), ties by position; how many."""
+    near = _own(vectors, old, labels).astype(np.float64)
+    loss = weights * np.maximum(1 - near, 0)
+    # A vector that is its own centroid, but for rounding, gains nothing by a cluster of its own.
+    order = np.argsort(-loss, kind="stable")
+    order = order[1 - near[order] > 1e-6][: len(empty)]
+    new[empty[: len(order)]] = to_unit(take(vectors, order))
+    return len(order)
+
+
+def to_unit(vectors: F32 | F64) -> F32:
+    """Vectors of length 1 (zeros stay), on the grid, float32."""
+    exact = vectors.astype(np.float64, copy=False)
+    lengths = np.sqrt(np.einsum("ij,ij->i", exact, exact))[:, np.newaxis]
+    return to_float32((exact / np.where(lengths > 0, lengths, 1)).astype(np.float32))
+
+
+class _Sums:
+    """Weighted sums by cluster, float64 (k, d), exact in any order.
+
+    A number on the grid is a multiple of 2⁻²⁴, so are its multiples by integers, and float64 adds them without rounding
+    while the sum of weights stays below 2²⁸. Beyond that the grid is made coarser, bit by bit.
+    """
+
+    def __init__(self, k: int, width: int, weight: int) -> None:
+        self.totals = np.zeros((k, width))
+        bits = _MANTISSA - 1 - weight.bit_length()
+        self._grid = 2.0**bits if 2.0**bits < GRID else None
+
+    def add(self, block: Any, weights: I64, labels: I32) -> None:
+        """Add vectors times weights to the sums of their labels."""
+        order = np.argsort(labels, kind="stable")
+        firsts = np.flatnonzero(np.diff(labels[order], prepend=-1))
+        # Slices of sorted rows: a float64 copy of the whole block would be the largest thing in memory.
+        for start in range(0, len(firsts), _CLUSTERS_AT_ONCE):
+            some = firsts[start : start + _CLUSTERS_AT_ONCE]
+            end = firsts[start + _CLUSTERS_AT_ONCE] if start + _CLUSTERS_AT_ONCE < len(firsts) else len(order)
+            rows = order[some[0] : end]
+            values = on_grid(block[rows])
+            if self._grid is not None:
+                values = np.rint(values * self._grid) / self._grid
+            values *= weights[rows, np.newaxis]
+            self.totals[labels[order[some]]] += np.add.reduceat(values, some - some[0], axis=0)
