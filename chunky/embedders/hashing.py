@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -52,14 +53,14 @@ class HashingEmbedder:
             np.add.at(row, places[0], places[1])
             if not row.any():  # all features cancel: the text as a whole decides
                 row[_bucket(" ".join(features), self.dimensions)[0]] = 1
-        return sums / np.sqrt((sums * sums).sum(axis=1, keepdims=True))
+        return np.asarray(sums / np.sqrt((sums * sums).sum(axis=1, keepdims=True)), dtype=np.float64)
 
 
 def _features(text: str) -> Iterator[str]:
     """Words and pairs of neighbors, each with its kind in front."""
     words = _TOKEN.findall(text.casefold())
     yield from (f"w{word}" for word in words)
-    yield from (f"p{one} {two}" for one, two in zip(words, words[1:], strict=False))
+    yield from (f"p{one} {two}" for one, two in pairwise(words))
 
 
 @lru_cache(_CACHED_WORDS)
