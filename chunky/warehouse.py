@@ -221,10 +221,7 @@ class Transaction:
         return PartWriter(self, name, facts, key)
 
     def pin(self, name: str, facts: Mapping[str, str]) -> Part:
-        """Point the Lance table `name` at its latest version, which is made durable; `facts` is the provenance.
-
-        What was appended before stays when the transaction fails, but no pointer names it.
-        """
+        """Point the Lance table `name` at its latest version, made durable; what fails to commit stays, unpointed."""
         self._changes(name)
         source = LanceTable(self.lake.root, name)
         told = dict(facts) | {LANCE_VERSION: str(source.pin()), DIMENSIONS: str(source.dimensions)}
