@@ -9,6 +9,7 @@
     │   ├── MissingTable       a table that a verb needs has not been built
     │   ├── ContractError      rows that break the catalog's promises
     │   └── LockedError        another process is writing the same table
+    ├── EngineError            a model or a server failed, or gave something unusable
     └── QueryError             a SQL question that cannot be answered
 
 A message has two parts, what is wrong and the remedy, so that no reader is left with a stack trace.
@@ -19,6 +20,7 @@ from __future__ import annotations
 __all__ = [
     "ChunkyError",
     "ContractError",
+    "EngineError",
     "FileFault",
     "InputError",
     "LakeError",
@@ -83,6 +85,10 @@ class ContractError(LakeError):
 
 class LockedError(LakeError):
     """Another process is writing the same table."""
+
+
+class EngineError(ChunkyError):
+    """A model or a server failed, or answered with something that cannot be used."""
 
 
 class QueryError(ChunkyError):

@@ -19,10 +19,11 @@ import pyarrow.parquet as pq
 from chunky.errors import LakeError
 from chunky.files import sql_folder, sql_text
 from chunky.fingerprints import contract_digest
+from chunky.lance_tables import VectorScan
 from chunky.settings import Settings
 from chunky.stages import BY_TABLE
-from chunky.tables import COLUMNS, TABLES, Table
-from chunky.warehouse import Warehouse
+from chunky.tables import COLUMNS, TABLES, VECTOR, Table
+from chunky.warehouse import DIMENSIONS, Warehouse
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -104,19 +105,26 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def define(connection: duckdb.DuckDBPyConnection, lake: Warehouse, base: Path | None = None) -> None:
+def define(
+    connection: duckdb.DuckDBPyConnection, lake: Warehouse, base: Path | None = None, has_vectors: bool = True
+) -> None:
     """Create schemas, views, comments and macros in `connection`.
 
     `base` rewrites file paths to be relative to another folder (for an exported catalog that moves with its lake).
+    `has_vectors` is False for a catalog that outlives this process: DuckDB by itself cannot read Lance, so the tables
+    of vectors are left out.
     """
     if base is not None:  # DuckDB opens the files when a view is made; the setting is the session's, not the view's
         connection.execute("set file_search_path = ?", [str(base)])
     for schema in (*dict.fromkeys(entry.schema_name for entry in TABLES.values()), "stats"):
         connection.execute(f'create schema if not exists "{schema}"')
-    for entry in TABLES.values():
-        if not entry.is_view:
+    entries = [entry for entry in TABLES.values() if has_vectors or entry.storage != "lance"]
+    for entry in entries:
+        if entry.storage == "lance" and lake.parts(entry.name):
+            connection.execute(_vector_view(connection, entry, lake))
+        elif not entry.is_view:
             connection.execute(_view(entry, lake, base))
-    for entry in TABLES.values():
+    for entry in entries:
         if entry.is_view:
             connection.execute(
                 f'create or replace view "{entry.schema_name}"."{entry.short_name}" as {sql_text(entry.name)}'
@@ -147,6 +155,18 @@ def _view(entry: Table, lake: Warehouse, base: Path | None) -> str:
     return f"create or replace view {name} as select {columns} from read_parquet([{paths}], {options})"
 
 
+def _vector_view(connection: duckdb.DuckDBPyConnection, entry: Table, lake: Warehouse) -> str:
+    """The view over the pinned version of a Lance table, which comes in as an Arrow dataset of this process."""
+    source = lake.vectors(entry.name)
+    if not source.exists:
+        raise LakeError(f"{entry.name}: the folder {source.path} is gone", "build the table again: chunky build")
+    (part,) = lake.parts(entry.name).values()
+    registered = f"_lance_{entry.schema_name}_{entry.short_name}"
+    connection.register(registered, VectorScan(source, int(part.provenance[DIMENSIONS])))
+    columns = ", ".join(f'"{name}"::{duckdb_type(COLUMNS[name].type)} as "{name}"' for name in entry.column_names)
+    return f'create or replace view "{entry.schema_name}"."{entry.short_name}" as select {columns} from {registered}'
+
+
 def _columns_held(entry: Table, lake: Warehouse) -> frozenset[str]:
     """Columns that the current files have; files of an older contract lack some, which then read as null."""
     contract = contract_digest(BY_TABLE[entry.name].tables)
@@ -158,6 +178,8 @@ def _columns_held(entry: Table, lake: Warehouse) -> frozenset[str]:
 
 def duckdb_type(text: str) -> str:
     """DuckDB's name of a catalog type."""
+    if text == VECTOR:
+        return "float[]"
     if text.startswith("list<"):
         return f"{duckdb_type(text[5:-1])}[]"
     return _DUCKDB_TYPES[text]

@@ -61,6 +61,13 @@ STAGES: tuple[Stage, ...] = (
         code=("sql/keywords/phrases",),
     ),
     Stage(
+        "embeddings",
+        "embeds each distinct attribute sentence once",
+        ("embeddings.vectors",),
+        code=("chunky.embeddings", "chunky.embedders"),
+        engines=("numpy", "pylance", "sentence-transformers", "torch"),
+    ),
+    Stage(
         "features",
         "defines features (named sets of rows) and finds their members",
         ("correlations.members", "correlations.features"),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CONTRACT_VERSION = 1
+VECTOR = "vector"  # a catalog type: unit vectors of one length, which the data say, in 16 or 32 bits a number
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Table:
     """One table: its grain, columns in order (`?` = nullable), key, and how it is cut on disk.
 
     `partition` is `chunk`, `file` or empty (the whole table is one partition). `is_view` marks a table that is a
-    SQL view over others and holds no files.
+    SQL view over others and holds no files. `storage` is `parquet`, or `lance` for tables of vectors.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Table:
     references: tuple[Reference, ...] = ()
     watches: tuple[Watch, ...] = ()
     is_view: bool = False
+    storage: str = "parquet"
 
     @property
     def schema_name(self) -> str:
@@ -108,9 +110,14 @@ class Table:
 
 
 def arrow_type(text: str) -> pa.DataType:
-    """Arrow type named by `text`, e.g. `int64`, `list<string>`, `list<int64>`; ValueError for an unknown name."""
+    """Arrow type named by `text`, e.g. `int64`, `list<string>`, `vector`; ValueError for an unknown name.
+
+    `vector` is a list of float32 here, as SQL sees it; on disk it is a fixed_size_list (see `chunky.lance_tables`).
+    """
     import pyarrow as pa
 
+    if text == VECTOR:
+        return pa.list_(pa.float32())
     if text.startswith("list<") and text.endswith(">"):
         return pa.list_(arrow_type(text[5:-1]))
     kind: pa.DataType = pa.type_for_alias(text)  # type: ignore[call-overload]  # the stubs list literals only
@@ -204,6 +211,8 @@ COLUMNS: dict[str, Column] = _columns(
     Column("chunk_count", "int64", "number of chunks that take part", minimum=1),
     Column("row_ids", "list<int64>", "the rows, ascending"),
     Column("similarity", "double", "least Jaccard similarity of a member to the group's first row", **_SHARE),
+    Column("attribute_id", "int64", "hash of (side, sentence): what a text says of itself, once whatever its rows"),
+    Column("vector", "vector", "embedding of the sentence, of norm 1; SQL sees it as float[], Lance as float16"),
     # keywords and features
     Column("side", "string", "which half of the row", values=SIDES),
     Column("phrase", "string", "normalized words: case-folded, one space for white space, ⟨n⟩ for a number"),
@@ -340,6 +349,13 @@ TABLES: dict[str, Table] = _tables(
          "top_chunk_share", "phrase_log_odds?", "phrase_z_score?"),
         key=("phrase_id", "position"),
         watches=(Watch("mean", "top_chunk_share", 0, 1),),
+    ),
+    Table(
+        "embeddings.vectors",
+        "the unit vector of one distinct attribute sentence",
+        ("attribute_id", "vector"),
+        key=("attribute_id",),
+        storage="lance",
     ),
     Table(
         "correlations.features",

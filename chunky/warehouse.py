@@ -28,13 +28,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chunky import contracts, locks
-from chunky.errors import LakeError
+from chunky.durable import replace_text as _replace
+from chunky.durable import sync as _sync
+from chunky.errors import LakeError, MissingTable
 from chunky.fingerprints import digest_of
+from chunky.lance_tables import LanceTable
+from chunky.metadata import with_prefix
 from chunky.slugs import slug
 from chunky.tables import TABLES, table
 
 Key = tuple[str, ...]
-_META_PREFIX = "chunky."
+LANCE_VERSION, DIMENSIONS = "lance_version", "dimensions"  # facts of a part that is a version of a Lance table
 _ROW_GROUP = 122_880  # DuckDB's own row-group size: one group a thread, and zone maps stay useful
 _SYNC_THREADS = 8
 # Hardly ever twice the same: a dictionary is built and thrown away (541k rows: 1.8 s and 94 MB, without 1.6 and 90)
@@ -91,6 +95,12 @@ class Warehouse:
         """Current files of table `name`, in the order of their partition keys."""
         return [self.root / part.file for _, part in sorted(self.parts(name).items())]
 
+    def vectors(self, name: str) -> LanceTable:
+        """The Lance table `name`, pinned to the version that its pointer names; MissingTable when it has none."""
+        for part in self.parts(name).values():
+            return LanceTable(self.root, name, int(part.provenance[LANCE_VERSION]))
+        raise MissingTable(f"{name} is not built yet", "build it: chunky build")
+
     def version(self, name: str, prefix: Key = ()) -> str:
         """Digest of the partitions of `name` under keys that start with `prefix`: what fingerprints downstream know."""
         parts = self.parts(name)
@@ -119,14 +129,17 @@ class Warehouse:
     def vacuum(self, older_than_seconds: float = 3600) -> list[Path]:
         """Delete data files that no pointer names and that are older than `older_than_seconds`; returns them.
 
-        The age protects readers that hold the previous pointer. The lock keeps writers out: one that works for longer
-        than that age would lose the files it has not yet pointed to.
+        The age protects readers that hold the previous pointer; the lock keeps writers out.
         """
         horizon = time.time() - older_than_seconds
         removed = []
         for name in TABLES:
             if self.folder(name).is_dir():
                 with locks.held(self.folder(name), name, self.lock_seconds):
+                    if table(name).storage == "lance":
+                        pinned = self.parts(name).get(())
+                        keep = int(pinned.provenance[LANCE_VERSION]) if pinned else None
+                        LanceTable(self.root, name).vacuum(keep, older_than_seconds)
                     kept = {self.root / part.file for part in self.parts(name).values()}
                     strays = [*self.folder(name).rglob("*.parquet*"), *self.folder(name).glob(".current.*.tmp")]
                     for path in sorted(strays):
@@ -179,7 +192,8 @@ class Transaction:
         """Delete the files of all parts but the first `count`."""
         for part in self._written[count:]:
             path = self.lake.root / part.file
-            path.unlink(missing_ok=True)
+            if LANCE_VERSION not in part.provenance:  # a version that no pointer names does not show
+                path.unlink(missing_ok=True)
             self._unsynced.pop(path, None)
         del self._written[count:]
 
@@ -202,7 +216,19 @@ class Transaction:
     def open(self, name: str, facts: Mapping[str, str], key: Key = ()) -> PartWriter:
         """A writer for one partition, to be used as a context manager; for streams that feed several at once."""
         self._changes(name)
+        if table(name).storage != "parquet":
+            raise LakeError(f"{name} is a Lance table", "append to its LanceTable, then pin it")
         return PartWriter(self, name, facts, key)
+
+    def pin(self, name: str, facts: Mapping[str, str]) -> Part:
+        """Point the Lance table `name` at its latest version, made durable; what fails to commit stays, unpointed."""
+        self._changes(name)
+        source = LanceTable(self.lake.root, name)
+        told = dict(facts) | {LANCE_VERSION: str(source.pin()), DIMENSIONS: str(source.dimensions)}
+        file, now = str(source.path.relative_to(self.lake.root)), datetime.now(UTC).isoformat(timespec="seconds")
+        part = Part((), file, source.rows, source.size(), facts["fingerprint"], now, told)
+        self.add(name, part)
+        return part
 
     def drop(self, name: str, key: Key) -> None:
         """Take a partition out of the table (its file stays until vacuum)."""
@@ -250,8 +276,7 @@ class PartWriter:
         folder = lake.folder(name).joinpath(*(slug(part) for part in key))
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"v-{uuid.uuid4().hex}.parquet"
-        metadata = {f"{_META_PREFIX}{fact}": text for fact, text in self._facts.items()}
-        metadata |= {f"{_META_PREFIX}table": name, f"{_META_PREFIX}key": json.dumps(key)}
+        metadata = with_prefix(self._facts | {"table": name, "key": json.dumps(key)})
         self._schema = table(name).arrow_schema.with_metadata(metadata)
         self._checker = contracts.PartChecker(table(name))
         repeated: Any = [field.name for field in self._schema if field.name not in _DISTINCT]  # stubs know bools alone
@@ -321,29 +346,3 @@ class PartWriter:
             provenance=self._facts,
         )
         self._transaction.add(self._name, self.part)
-
-
-def read_provenance(path: Path) -> dict[str, str]:
-    """Provenance that travels in the file itself: the `chunky.*` key-value metadata without the prefix."""
-    metadata: dict[bytes, bytes] = pq.read_schema(path).metadata or {}
-    found: dict[str, Any] = {key.decode(): value.decode() for key, value in metadata.items()}
-    return {key.removeprefix(_META_PREFIX): text for key, text in found.items() if key.startswith(_META_PREFIX)}
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Replace a small file by rename after fsync: readers see the old text or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(temporary, path)
-    _sync(path.parent)

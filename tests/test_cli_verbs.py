@@ -292,8 +292,8 @@ def test_tables_lists_the_catalog(built: Path, tmp_path: Path):
 
 
 def test_tables_describes_one(built: Path):
+    from chunky.metadata import read_provenance
     from chunky.tables import TABLES
-    from chunky.warehouse import read_provenance
 
     facts = told(built, "tables", "corpus.rows")
     assert [column["column"] for column in facts["columns"]] == list(TABLES["corpus.rows"].column_names)

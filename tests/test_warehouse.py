@@ -21,10 +21,11 @@ import pytest
 from chunky.errors import ContractError, LakeError, LockedError, MissingTable
 from chunky.fingerprints import provenance
 from chunky.lens import Lens
+from chunky.metadata import read_provenance
 from chunky.settings import Settings
 from chunky.stages import stage
 from chunky.tables import TABLES
-from chunky.warehouse import Transaction, Warehouse, read_provenance
+from chunky.warehouse import Transaction, Warehouse
 
 COUNTS = "keywords.counts"
 CHUNKS = "corpus.chunks"

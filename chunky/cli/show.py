@@ -115,7 +115,7 @@ def _column(entry: Table, name: str) -> dict[str, Any]:
 
 def _print_provenance(session: Session, lake: Warehouse, parts: list[Part]) -> None:
     """What the newest file depends on, read from the file itself: the pointer merely repeats it."""
-    from chunky.warehouse import read_provenance
+    from chunky.metadata import read_provenance
 
     newest = max(parts, key=lambda part: part.written_at)
     facts = read_provenance(lake.root / newest.file)
