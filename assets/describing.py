@@ -14,8 +14,6 @@ from chunky.tables import Table, table
 from chunky.warehouse import Part, Warehouse
 from dagster_project.partitions import partition_key
 
-_PARQUET = "parquet"
-
 
 def asset_key(name: str) -> dg.AssetKey:
     """Asset key of table `name`: `corpus/rows` of `corpus.rows`."""
@@ -57,7 +55,7 @@ def spec(
         deps=[asset_key(upstream) for upstream in (stage.reads if deps is None else deps)],
         description=f"Each row is {entry.grain}.\n\nStage `{stage.name}`: {stage.meaning}.",
         group_name=entry.schema_name,
-        kinds={*kinds, _PARQUET},
+        kinds={*kinds, entry.storage},
         code_version=code_digest(stage.code),
         partitions_def=partitions_def,
         automation_condition=automation_condition,

@@ -15,11 +15,11 @@ from dagster_project.partitions import CHUNK, chunks_by_key
 from dagster_project.resources import LakeResource, Listener
 
 
-def step_asset(name: str, *kinds: str) -> dg.AssetsDefinition:
+def step_asset(name: str, *kinds: str, pool: str | None = None) -> dg.AssetsDefinition:
     """The assets of the step `name`: every table of its stage, in one op that makes one pipeline call.
 
     Tables cut by chunk are partitioned; a run takes any number of partitions at once, as the step reads the whole
-    mix in any case. They are rebuilt when something upstream is (a team switches that on with the automation sensor).
+    mix in any case. Steps of one `pool` wait for each other across runs. They are rebuilt when something upstream is (a team switches that on with the automation sensor).
     """
     this = stage(name)
     specs = [
@@ -37,6 +37,7 @@ def step_asset(name: str, *kinds: str) -> dg.AssetsDefinition:
         name=name,
         specs=specs,
         description=this.meaning,
+        pool=pool,
         backfill_policy=dg.BackfillPolicy.single_run() if is_partitioned else None,
     )
     def step(

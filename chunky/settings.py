@@ -48,6 +48,26 @@ class Keywords(_Section):
     max_tokens: int = Field(5, ge=1, le=5, description="longest phrase in words")
 
 
+class Embeddings(_Section):
+    """Vectors of attribute sentences."""
+
+    embedder: str = Field(
+        "minilm", min_length=1, description="minilm, hashing, sentence-transformers:NAME or openai:NAME[@URL]"
+    )
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda[:N]")
+
+
+class Clusters(_Section):
+    """K-means over the vectors of each side."""
+
+    k: int = Field(0, ge=0, description="clusters of each side; 0 = by the number of sentences, at most 25,000")
+    iterations: int = Field(20, ge=1, description="iterations at most")
+    seed: int = Field(0, ge=0, description="seed of the first centers")
+    engine: str = Field("auto", pattern="^(auto|torch|faiss|numpy)$", description="auto, torch, faiss or numpy")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda[:N]")
+    memory_gib: float = Field(4, gt=0, description="vectors that take more are read again at every iteration")
+
+
 class Correlations(_Section):
     """Features and pairs."""
 
@@ -59,6 +79,10 @@ class Correlations(_Section):
     synonym_similarity: float = Field(0.85, gt=0, le=1, description="features with this Jaccard similarity are one")
     min_trigger_contents: int = Field(20, ge=1, description="pairs with fewer distinct triggered contents get no rank")
     min_both_rows: int = Field(5, ge=1, description="pairs with fewer rows carrying both are not stored")
+    neighborhood_rows: int = Field(1_000, ge=1, description="rows in the neighborhood of a sentence (paper: k)")
+    neighborhood_similarity: float = Field(
+        0.5, ge=-1, le=1, description="rows whose nearest attribute is less similar are no neighbors"
+    )
 
 
 class Report(_Section):
@@ -83,6 +107,8 @@ class Settings(_Section):
     engine: Engine = Engine()  # type: ignore[call-arg]
     corpus: Corpus = Corpus()  # type: ignore[call-arg]
     keywords: Keywords = Keywords()  # type: ignore[call-arg]
+    embeddings: Embeddings = Embeddings()  # type: ignore[call-arg]
+    clusters: Clusters = Clusters()  # type: ignore[call-arg]
     correlations: Correlations = Correlations()  # type: ignore[call-arg]
     report: Report = Report()  # type: ignore[call-arg]
     sql: Sql = Sql()  # type: ignore[call-arg]

@@ -126,7 +126,7 @@ def arrow_type(text: str) -> pa.DataType:
 
 SIDES = ("query", "response")
 POSITIONS = ("opening", "closing", "anywhere")
-KINDS = ("chunk", "phrase", "regex", "sql", "shape", "keyword")
+KINDS = ("chunk", "phrase", "regex", "sql", "shape", "keyword", "cluster", "neighborhood")
 SCOPES = ("within", "between", "mixed")
 REASONS = (
     "bad JSON",
@@ -212,6 +212,14 @@ COLUMNS: dict[str, Column] = _columns(
     Column("row_ids", "list<int64>", "the rows, ascending"),
     Column("similarity", "double", "least Jaccard similarity of a member to the group's first row", **_SHARE),
     Column("attribute_id", "int64", "hash of (side, sentence): what a text says of itself, once whatever its rows"),
+    Column("cluster_id", "int64", "attribute_id of the sentence nearest to the cluster's center"),
+    Column("cluster", "string", "the sentence nearest to the cluster's center, which stands for all of them"),
+    Column("cluster_similarity", "double", "cosine of the sentence's vector and its cluster's center",
+           minimum=-1.001, maximum=1.001),
+    Column("cluster_similarity_mean", "double", "mean of cluster_similarity, weighted by rows",
+           minimum=-1.001, maximum=1.001),
+    Column("attributes", "int64", "distinct attribute sentences", minimum=1),
+    Column("top_attributes", "list<string>", "the sentences of most rows, at most five"),
     Column("vector", "vector", "embedding of the sentence, of norm 1; SQL sees it as float[], Lance as float16"),
     # keywords and features
     Column("side", "string", "which half of the row", values=SIDES),
@@ -356,6 +364,34 @@ TABLES: dict[str, Table] = _tables(
         ("attribute_id", "vector"),
         key=("attribute_id",),
         storage="lance",
+    ),
+    Table(
+        "clusters.centroids",
+        "the center of one cluster",
+        ("cluster_id", "vector"),
+        key=("cluster_id",),
+        references=(Reference("cluster_id", "clusters.summaries", "cluster_id"),),
+        storage="lance",
+    ),
+    Table(
+        "clusters.assignments",
+        "the cluster of one attribute sentence",
+        ("attribute_id", "cluster_id", "side", "cluster_similarity"),
+        key=("attribute_id",),
+        references=(
+            Reference("attribute_id", "attributes.texts", "attribute_id"),
+            Reference("cluster_id", "clusters.summaries", "cluster_id"),
+        ),
+        watches=(Watch("mean", "cluster_similarity", 0.5, 1.001),),
+    ),
+    Table(
+        "clusters.summaries",
+        "one cluster of attribute sentences of one side",
+        ("cluster_id", "side", "cluster", "attributes", "rows", "row_share", "top_attributes",
+         "cluster_similarity_mean", "top_chunk?", "top_chunk_rows?", "top_chunk_share?"),
+        key=("cluster_id",),
+        references=(Reference("cluster_id", "attributes.texts", "attribute_id"),),
+        watches=(Watch("median", "cluster_similarity_mean", 0.5, 1.001),),
     ),
     Table(
         "correlations.features",

@@ -1,7 +1,8 @@
 """The user's own features, from the folder `features/` of the lake.
 
 `*.yaml` holds a list of features, each with `name`, `side` (query or response), an optional `text` and one of `phrase`
-(exact text), `regex` (RE2/Rust syntax, `(?i)` for any case) or `sql` (a predicate over the columns of `corpus.rows`).
+(exact text), `regex` (RE2/Rust syntax, `(?i)` for any case), `sql` (a predicate over the columns of `corpus.rows`) or
+`neighborhood` (a sentence: the rows with the nearest attributes).
 `*.sql` holds one query giving `row_id`; its first line says side and text: `-- query: asks for two parts`.
 """
 
@@ -17,7 +18,7 @@ from chunky.errors import InputError
 from chunky.features import Feature
 from chunky.tables import SIDES
 
-_KINDS = ("phrase", "regex", "sql")
+_KINDS = ("phrase", "regex", "sql", "neighborhood")
 
 
 def parse_yaml(path: Path, text: str) -> list[Feature]:

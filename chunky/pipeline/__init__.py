@@ -17,11 +17,13 @@ from chunky.pipeline.frame import (
 )
 from chunky.pipeline.steps import STEPS, build_counts, build_features, sql_members
 from chunky.pipeline.taking import Ingested, ingest, remove_chunk
+from chunky.pipeline.vector_members import Near, nearest_sentences
 
 __all__ = [
     "STEPS",
     "Built",
     "Ingested",
+    "Near",
     "Progress",
     "build_counts",
     "build_features",
@@ -29,6 +31,7 @@ __all__ = [
     "chunks_of_lake",
     "ingest",
     "is_built",
+    "nearest_sentences",
     "remove_chunk",
     "silent",
     "sql_members",

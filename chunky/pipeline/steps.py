@@ -19,6 +19,8 @@ from chunky.errors import QueryError
 from chunky.fingerprints import digest_of
 from chunky.lens import Lens
 from chunky.pipeline.frame import Built, Progress, chunks_of_lake, frame_of, run_step, silent, sql_step, texts
+from chunky.pipeline.vector_members import cluster_members, clusters_worth_a_feature, neighborhood_members
+from chunky.pipeline.vectors import build_clusters, build_embeddings
 from chunky.settings import Settings
 from chunky.tables import TABLES
 from chunky.warehouse import Transaction, Warehouse
@@ -72,9 +74,17 @@ def build_features(lake: Warehouse, settings: Settings, progress: Progress = sil
             per_chunk=limits.mined_per_chunk,
             min_share=limits.mined_min_share,
         )
-        found = [*features.chunk_features(chunks_of_lake(lake)), *features.shape_features(), *mined, *custom]
+        clustered = clusters_worth_a_feature(lens, limits.mined_min_rows)
+        found = [
+            *features.chunk_features(chunks_of_lake(lake)),
+            *features.shape_features(),
+            *mined,
+            *correlations.cluster_features(clustered),
+            *custom,
+        ]
         members = features.find_members(found, texts(lake, progress))
         members |= {feature.feature_id: sql_members(lens, feature) for feature in custom if feature.kind == "sql"}
+        members |= neighborhood_members(lake, lens, settings, custom) | cluster_members(lens, clustered)
         synonyms = correlations.fold(found, [members[f.feature_id] for f in found], limits.synonym_similarity)
         part = transaction.write("correlations.members", correlations.member_tables(members), facts)
         definitions = correlations.definition_table(found, synonyms)
@@ -129,6 +139,8 @@ STEPS: dict[str, Callable[[Warehouse, Settings, Progress], Built]] = {
     "duplicates": build_duplicates,
     "counts": build_counts,
     "phrases": build_phrases,
+    "embeddings": build_embeddings,
+    "clusters": build_clusters,
     "features": build_features,
     "pairs": build_pairs,
     "findings": build_findings,
