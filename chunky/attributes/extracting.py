@@ -30,6 +30,7 @@ Progress = Callable[[str, float, float | None], None]
 
 _SYNONYM_DISCOUNT = 0.25  # a synonym says nothing that its leader, ranked before it in the same rows, has not said
 _OUTPUT_ROWS = 16_384  # corpus rows a table: a million attributes
+_FEWEST_TOPICS = 20
 _ECHO_WORD = re.compile(r"[^\W\d_]{4,}")
 
 
@@ -37,14 +38,20 @@ _ECHO_WORD = re.compile(r"[^\W\d_]{4,}")
 class Limits:
     """Bounds of an extraction; see the settings section `attributes` for what each means."""
 
-    min_rows: int = 20
-    per_chunk: int = 60
-    min_share: float = 0.25
+    mined_min_rows: int = 20
+    mined_per_chunk: int = 60
+    mined_min_share: float = 0.25
     word_min_rows: int = 8
-    sample_rows: int = 40_000
-    topics: tuple[int, ...] = (25, 50, 100, 200, 500)
-    sentence_topics: tuple[int, ...] = (40, 150)
+    sample_rows: int = 30_000
+    topics: int = 500
     seed: int = 0
+
+    @property
+    def sizes(self) -> dict[str, tuple[int, ...]]:
+        """View of a text → numbers of topics to look for: `topics`, its half, …, down to 20; sentences get fewer."""
+        whole = tuple(self.topics >> step for step in range(5) if step == 0 or self.topics >> step >= _FEWEST_TOPICS)
+        fewer = tuple(dict.fromkeys((max(2, self.topics // 4), max(2, self.topics // 12))))
+        return {"whole": whole, "opening": fewer, "closing": fewer}
 
 
 class Part(NamedTuple):
@@ -73,16 +80,16 @@ class Extracted:
 
     def row_attributes(self) -> Iterator[Part]:
         """Chunk by chunk in order of name, each row's attributes by row_id, side and rank."""
-        ranks = [(side.side, side.places, side.ids, mine) for side, mine in zip(self.fitted.sides, self.held, strict=True)]
+        ranks = [
+            (side.side, side.places, side.ids, mine) for side, mine in zip(self.fitted.sides, self.held, strict=True)
+        ]
         by_chunk = pl.DataFrame({"chunk": self.chunks, "place": np.arange(len(self.chunks))})
         for (chunk,), part in sorted(by_chunk.group_by("chunk"), key=lambda item: str(item[0][0])):
             places = part["place"].to_numpy()
             places = places[np.argsort(self.row_ids[places])]
             yield Part(str(chunk), self._tables(str(chunk), places, ranks))
 
-    def _tables(
-        self, chunk: str, places: I64, ranks: Sequence[tuple[str, I64, I64, Held]]
-    ) -> Iterator[pa.Table]:
+    def _tables(self, chunk: str, places: I64, ranks: Sequence[tuple[str, I64, I64, Held]]) -> Iterator[pa.Table]:
         for start in range(0, len(places), _OUTPUT_ROWS):
             rows = places[start : start + _OUTPUT_ROWS]
             parts = [_ranked(mine, rows, order_of) for _, order_of, _, mine in ranks]
@@ -150,16 +157,16 @@ def extract(
     """
     bounds = limits or Limits()
     mined = mine_phrases(
-        phrases, mix_rows=mix_rows, min_rows=bounds.min_rows, per_chunk=bounds.per_chunk, min_share=bounds.min_share
-    )
+        phrases, mix_rows=mix_rows, min_rows=bounds.mined_min_rows, per_chunk=bounds.mined_per_chunk,
+        min_share=bounds.mined_min_share,
+    )  # fmt: skip
     features = [(*built_in(side), *(each for each in mined if each.side == side)) for side in SIDES]
     sample = _sample(texts, mix_rows, bounds.sample_rows)
     topics = []
     for number, side in enumerate(SIDES):
         progress("topics", number, len(SIDES))
         words = vocabulary(phrases, side, mix_rows=mix_rows, min_rows=bounds.word_min_rows)
-        sizes = {"whole": bounds.topics, "opening": bounds.sentence_topics, "closing": bounds.sentence_topics}
-        topics.append(fit(sample[side], words, sizes, seed=bounds.seed + number, word_vectors=word_vectors))
+        topics.append(fit(sample[side], words, bounds.sizes, seed=bounds.seed + number, word_vectors=word_vectors))
     del sample
     return _hold(texts, features, topics, mix_rows, progress)
 
@@ -215,7 +222,9 @@ def _weigh(
             matrices[this], matrices[other], words=(words[this], words[other]), themes=(themes[this], themes[other])
         )
         rows = np.bincount(both[this].numbers, minlength=sizes[this]).astype(np.int64)
-        plain = Vocabulary(SIDES[this], features[this], topics[this], rows, np.minimum(gains, CAP), np.arange(len(rows)))
+        plain = Vocabulary(
+            SIDES[this], features[this], topics[this], rows, np.minimum(gains, CAP), np.arange(len(rows))
+        )
         leaders = synonyms(matrices[this], order(gains, rows, plain.ids))
         weights = np.where(leaders == np.arange(len(leaders)), plain.weights, plain.weights * _SYNONYM_DISCOUNT)
         found.append(Vocabulary(SIDES[this], features[this], topics[this], rows, weights, leaders))

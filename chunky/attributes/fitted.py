@@ -136,7 +136,7 @@ def _words(side: Vocabulary) -> pa.Table:
             "phrase_id": pa.array(words.ids.view(np.int64)),
             "side": pa.array([side.side] * len(words.words), pa.string()),
             "word": pa.array(words.words, pa.string()),
-            "idf": pa.array(words.idf, pa.float32()),
+            "word_weight": pa.array(words.idf, pa.float32()),
             "vector": _lists(side.topics.vectors),
         }
     )
@@ -148,8 +148,8 @@ def _topics(side: Vocabulary) -> pa.Table:
         {
             "attribute_id": pa.array(side.ids[len(side.features) :]),
             "side": pa.array([side.side] * len(topics), pa.string()),
-            "view": pa.array([topic.view for topic in topics], pa.string()),
-            "topics": pa.array([topic.size for topic in topics], pa.int32()),
+            "text_part": pa.array([topic.view for topic in topics], pa.string()),
+            "topic_count": pa.array([topic.size for topic in topics], pa.int32()),
             "topic_number": pa.array(range(len(topics)), pa.int32()),
             "words": pa.array([list(topic.words) for topic in topics], pa.list_(pa.string())),
             "least_similarity": pa.array([topic.floor for topic in topics], pa.float32()),
@@ -194,8 +194,10 @@ def _load_topics(side: str, tables: Mapping[str, pa.Table]) -> Topics:
     ids = words["phrase_id"].to_numpy().view(np.uint64)
     by_id = np.argsort(ids)
     texts: Sequence[str] = words["word"].to_pylist()
-    alphabet = Words(side, ids[by_id], tuple(texts[place] for place in by_id), words["idf"].to_numpy()[by_id])
-    columns: Iterable[Any] = (topics[name].to_pylist() for name in ("view", "topics", "words", "least_similarity"))
+    alphabet = Words(side, ids[by_id], tuple(texts[place] for place in by_id), words["word_weight"].to_numpy()[by_id])
+    columns: Iterable[Any] = (
+        topics[name].to_pylist() for name in ("text_part", "topic_count", "words", "least_similarity")
+    )
     found = tuple(Topic(view, size, tuple(named), floor) for view, size, named, floor in zip(*columns, strict=True))
     return Topics(alphabet, _matrix(words["vector"])[by_id], found, _matrix(topics["vector"]))
 

@@ -135,9 +135,7 @@ def _given(vectors: F32, rows: csr_array) -> F32:
     return centered @ kept
 
 
-def _named(
-    blank: Topic, rows: csr_array, points: F32, centers: F32, words: Words
-) -> list[tuple[Topic, F32]]:
+def _named(blank: Topic, rows: csr_array, points: F32, centers: F32, words: Words) -> list[tuple[Topic, F32]]:
     """The topics of one clustering that have a name, with six distinctive words each, best first."""
     if not len(centers):
         return []

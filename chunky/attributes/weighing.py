@@ -51,7 +51,9 @@ def gain(both: F64, own: F64, other: F64, total: int) -> F64:
     return np.where(p > q, told, 0.0)
 
 
-def strongest(left: csr_array, right: csr_array, *, words: tuple[csr_array, csr_array], themes: tuple[Bools, Bools]) -> F64:
+def strongest(
+    left: csr_array, right: csr_array, *, words: tuple[csr_array, csr_array], themes: tuple[Bools, Bools]
+) -> F64:
     """The largest gain of every attribute of `left` about one of `right`, float64 (left attributes,).
 
     `left`, `right`: distinct contents × attributes, ones. `words`: attributes × words of their texts, of either side;

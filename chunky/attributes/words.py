@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,9 @@ U64 = npt.NDArray[np.uint64]
 _SOLO = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 _COMMON_SHARE = 0.05  # a word in more rows than this is grammar or a habit of the mix, not a theme
 _MAX_WORDS = 20_000
+_SENTENCE_CHARS = 200
+_OPENING = r"(?s)^(.*?(?:[.!?:]\s|[。！？\n])|.*$)"
+_CLOSING = r"(?s)^(?:.*(?:[.!?]\s|[。！？\n]))?(.+)$"
 _HEAD_CHARS = 1_200  # about two hundred words: a theme shows in them or is none
 
 
@@ -92,13 +95,12 @@ def vocabulary(phrases: pl.DataFrame, side: str, *, mix_rows: int, min_rows: int
 
 
 def sentence(texts: pl.Series, view: str) -> pl.Series:
-    """The part of each text that a view sees: `whole`, or the `opening` or `closing` sentence (at most 200 characters).
+    """The part of each text that a view sees: `whole`, or its `opening` or `closing` sentence, at most 200 characters.
 
-    A text of one sentence has no opening and no closing of its own; there both are empty.
+    A text of one sentence opens and closes with it.
     """
     if view == "whole":
         return texts
     stripped = texts.str.strip_chars()
-    parts: Any = stripped.str.head(200) if view == "opening" else stripped.str.tail(200)
-    pattern = r"^(?s)(.*?[.!?:。！？]\s|[^\n]*?\n|.*$)" if view == "opening" else r"(?s)(?:^|[.!?。！？]\s|\n)([^\n]*?)$"
-    return parts.str.extract(pattern, 1).fill_null("")
+    parts = stripped.str.head(_SENTENCE_CHARS) if view == "opening" else stripped.str.tail(_SENTENCE_CHARS)
+    return parts.str.extract(_OPENING if view == "opening" else _CLOSING, 1).fill_null("")
