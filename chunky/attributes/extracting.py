@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -98,10 +98,10 @@ class Extracted:
             by_row = np.argsort(local * len(parts) + sides, kind="stable")
             ids = np.concatenate([of[2][part.numbers] for of, part in zip(ranks, parts, strict=True)])
             names = pa.array([of[0] for of in ranks], pa.string())
-            columns = {
+            columns: dict[str, Any] = {
                 "chunk": pa.repeat(chunk, len(local)),
                 "row_id": pa.array(self.row_ids[rows][local[by_row]]),
-                "side": names.take(pa.array(sides[by_row])),
+                "side": names.take(pa.array(sides[by_row], pa.int64())),
                 "attribute_rank": pa.array(np.concatenate([part.ranks for part in parts])[by_row]),
                 "attribute_id": pa.array(ids[by_row]),
             }

@@ -65,7 +65,8 @@ class Vocabulary:
     @property
     def sentences(self) -> list[str]:
         """The sentence of each attribute."""
-        return [sentence_of(self.side, part.text) for part in (*self.features, *self.topics.topics)]
+        texts = [feature.text for feature in self.features] + [topic.text for topic in self.topics.topics]
+        return [sentence_of(self.side, text) for text in texts]
 
     @property
     def families(self) -> list[str]:
@@ -193,7 +194,7 @@ def _load_topics(side: str, tables: Mapping[str, pa.Table]) -> Topics:
     topics = topics.sort_by("topic_number")
     ids = words["phrase_id"].to_numpy().view(np.uint64)
     by_id = np.argsort(ids)
-    texts: Sequence[str] = words["word"].to_pylist()
+    texts: Sequence[Any] = words["word"].to_pylist()
     alphabet = Words(side, ids[by_id], tuple(texts[place] for place in by_id), words["word_weight"].to_numpy()[by_id])
     columns: Iterable[Any] = (
         topics[name].to_pylist() for name in ("text_part", "topic_count", "words", "least_similarity")

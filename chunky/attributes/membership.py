@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -60,8 +60,8 @@ def held(texts: pa.Table, features: Sequence[Sequence[Feature]], topics: Sequenc
     `features` and `topics` by side; attribute numbers count a side's features first, then its topics.
     """
     size = texts.num_rows
-    numbered = pa.table({"row_id": np.arange(size), "chunk": pa.nulls(size, pa.string()).fill_null(""),
-                         **{side: texts[side] for side in SIDES}})  # fmt: skip
+    columns: dict[str, Any] = {"row_id": np.arange(size), "chunk": pa.repeat("", size)}
+    numbered = pa.table(columns | {side: texts[side] for side in SIDES})
     members = find_members([feature for part in features for feature in part], [numbered])
     query, response = (
         _compress(size, [members[feature.feature_id] for feature in mine], themes.assign(_column(texts, side)))

@@ -122,7 +122,8 @@ def _latent(rows: csr_array, rng: np.random.Generator) -> F32:
     """Vectors of words from the texts that they share; strong directions damped, so that small themes show."""
     directions = basis(rows, _DIMENSIONS, rng)
     strength = np.linalg.norm(np.asarray(rows @ directions), axis=0)
-    return (directions / np.sqrt(np.maximum(strength, 1e-6))).astype(np.float32)
+    damped: F32 = (directions / np.sqrt(np.maximum(strength, 1e-6))).astype(np.float32)
+    return damped
 
 
 def _given(vectors: F32, rows: csr_array) -> F32:
@@ -142,13 +143,13 @@ def _named(blank: Topic, rows: csr_array, points: F32, centers: F32, words: Word
     least = floors(points, centers)
     labels, similarity = nearest(points, centers)
     fits = similarity >= least[labels]
-    share = np.asarray((rows != 0).sum(axis=0)).ravel() / rows.shape[0]
+    share = _holders(rows) / rows.shape[0]
     found = []
     for number, center in enumerate(centers):
         own = rows[np.flatnonzero(fits & (labels == number))]
         if own.shape[0] < _ROWS_PER_TOPIC // 2:
             continue
-        inside = np.asarray((own != 0).sum(axis=0)).ravel() / own.shape[0]
+        inside = _holders(own) / own.shape[0]
         # what a word tells of the topic: its share inside times how much higher that is than in all texts
         told = np.where(inside > share, inside * np.log(np.maximum(inside, 1e-9) / np.maximum(share, 1e-9)), 0)
         best = np.lexsort((words.ids, -told))[: _NAME_WORDS[-1]]
@@ -156,6 +157,11 @@ def _named(blank: Topic, rows: csr_array, points: F32, centers: F32, words: Word
         if chosen:
             found.append((replace(blank, words=chosen, floor=float(least[number])), center))
     return found
+
+
+def _holders(rows: csr_array) -> I64:
+    """Texts that hold each word, int64: every entry of a row is another word."""
+    return np.bincount(rows.indices, minlength=rows.shape[1])
 
 
 def _distinct(topic: Topic, taken: set[str]) -> Topic | None:

@@ -103,4 +103,5 @@ def sentence(texts: pl.Series, view: str) -> pl.Series:
         return texts
     stripped = texts.str.strip_chars()
     parts = stripped.str.head(_SENTENCE_CHARS) if view == "opening" else stripped.str.tail(_SENTENCE_CHARS)
-    return parts.str.extract(_OPENING if view == "opening" else _CLOSING, 1).fill_null("")
+    found: pl.Series = parts.str.extract(_OPENING if view == "opening" else _CLOSING, 1).fill_null("")
+    return found
