@@ -48,6 +48,22 @@ class Keywords(_Section):
     max_tokens: int = Field(5, ge=1, le=5, description="longest phrase in words")
 
 
+class Attributes(_Section):
+    """Attributes by rules."""
+
+    mined_min_rows: int = Field(20, ge=2, description="a repeated phrase must occur in so many rows to be an attribute")
+    mined_per_chunk: int = Field(60, ge=1, description="repeated phrases for each chunk, side and position")
+    mined_min_share: float = Field(0.25, ge=0, le=1, description="the top chunk holds so much of a phrase's rows")
+    word_min_rows: int = Field(8, ge=1, description="words in fewer rows of the mix tell no topic")
+    topics: int = Field(500, ge=2, description="finest number of topics looked for; coarser ones halve it")
+    sample_rows: int = Field(30_000, ge=100, description="rows that topics are learned from; all rows are assigned")
+    word_vectors: str = Field(
+        "auto",
+        pattern="^(auto|minilm|mix)$",
+        description="vectors of words: `minilm` (a package), `mix` (learned from it), `auto`: minilm if installed",
+    )
+
+
 class Embeddings(_Section):
     """Vectors of attribute sentences."""
 
@@ -107,6 +123,7 @@ class Settings(_Section):
     engine: Engine = Engine()  # type: ignore[call-arg]
     corpus: Corpus = Corpus()  # type: ignore[call-arg]
     keywords: Keywords = Keywords()  # type: ignore[call-arg]
+    attributes: Attributes = Attributes()  # type: ignore[call-arg]
     embeddings: Embeddings = Embeddings()  # type: ignore[call-arg]
     clusters: Clusters = Clusters()  # type: ignore[call-arg]
     correlations: Correlations = Correlations()  # type: ignore[call-arg]

@@ -61,6 +61,15 @@ STAGES: tuple[Stage, ...] = (
         code=("sql/keywords/phrases",),
     ),
     Stage(
+        "attributes",
+        "says in sentences what each query and each response is like, most telling first",
+        ("attributes.row_attributes", "attributes.texts", "attributes.words", "attributes.topics"),
+        reads=("keywords.phrases", "corpus.rows"),
+        code=("chunky.attributes", "chunky.word_vectors"),
+        sections=("attributes",),
+        engines=("polars", "numpy", "scipy"),
+    ),
+    Stage(
         "embeddings",
         "embeds each distinct attribute sentence once",
         ("embeddings.vectors",),

@@ -127,6 +127,7 @@ def arrow_type(text: str) -> pa.DataType:
 SIDES = ("query", "response")
 POSITIONS = ("opening", "closing", "anywhere")
 KINDS = ("chunk", "phrase", "regex", "sql", "shape", "keyword", "cluster", "neighborhood")
+FAMILIES = ("surface", "register", "repeated", "topic")
 SCOPES = ("within", "between", "mixed")
 REASONS = (
     "bad JSON",
@@ -152,7 +153,10 @@ REASONS = (
 
 
 def _columns(*columns: Column) -> dict[str, Column]:
-    return {column.name: column for column in columns}
+    found = {column.name: column for column in columns}
+    if len(found) < len(columns):
+        raise ValueError("a column is defined twice: one name means one thing in all tables")
+    return found
 
 
 _COUNT: dict[str, Any] = {"minimum": 0}
@@ -169,6 +173,8 @@ COLUMNS: dict[str, Column] = _columns(
     Column("trigger_id", "int64", "feature_id of the trigger, a feature of the query (or the chunk)"),
     Column("behavior_id", "int64", "feature_id of the behavior, a feature of the response"),
     Column("synonym_of", "int64", "feature_id that stands for this one because both hold nearly the same rows"),
+    Column("attribute_id", "int64", "hash of (side, text): a sentence about queries or about responses"),
+    Column("same_as", "int64", "attribute_id of a higher-ranked attribute that holds nearly the same rows"),
     Column("finding_id", "int64", "hash of (trigger, behavior): one statement about the mix"),
     # corpus
     Column("chunk", "string", "source dataset that the row comes from"),
@@ -206,12 +212,12 @@ COLUMNS: dict[str, Column] = _columns(
     Column("system_share", "double", "share of the rows under a system message", **_SHARE),
     Column("duplicate_rows", "int64", "rows whose content occurs more than once in the mix", **_COUNT),
     Column("shared_rows", "int64", "rows whose content also occurs in another chunk", **_COUNT),
-    Column("kind", "string", "what defines it: duplicate groups by `content`, `query`, `near`; features by their kind"),
+    Column("kind", "string", "what defines it: duplicate groups by `content`, `query`, `near`; features, attributes "
+           "by their kind"),
     Column("chunks", "list<string>", "chunks that take part, most rows first"),
     Column("chunk_count", "int64", "number of chunks that take part", minimum=1),
     Column("row_ids", "list<int64>", "the rows, ascending"),
     Column("similarity", "double", "least Jaccard similarity of a member to the group's first row", **_SHARE),
-    Column("attribute_id", "int64", "hash of (side, sentence): what a text says of itself, once whatever its rows"),
     Column("cluster_id", "int64", "attribute_id of the sentence nearest to the cluster's center"),
     Column("cluster", "string", "the sentence nearest to the cluster's center, which stands for all of them"),
     Column("cluster_similarity", "double", "cosine of the sentence's vector and its cluster's center",
@@ -237,6 +243,22 @@ COLUMNS: dict[str, Column] = _columns(
     Column("text", "string", "the feature as the end of a sentence: `the query …` or `the response …`"),
     Column("definition", "string", "the phrase, regular expression, SQL predicate or shape name that defines it"),
     Column("row_share", "double", "share of all corpus rows", **_SHARE),
+    # attributes
+    Column("attribute", "string", "the sentence: `The query …` or `The response …`"),
+    Column("attribute_rank", "int32", "rank among the attributes of this side of the row by attribute_weight, from 1",
+           minimum=1),
+    Column("attribute_weight", "double", "most that the attribute tells about one attribute of the other side, in nats "
+           "a row, with caution, at most 3; a quarter of that where another one says the same", minimum=0, maximum=3),
+    Column("family", "string", "where the attribute comes from: how a text looks, how it speaks, what the mix repeats, "
+           "what it is about", values=FAMILIES),
+    Column("word", "string", "a word that topics are told by (two characters where the script has no spaces)"),
+    Column("word_weight", "float", "inverse document frequency of the word: ln(rows of the mix / rows with it)"),
+    Column("text_part", "string", "what of a text the topic is about", values=("whole", "opening", "closing")),
+    Column("topic_count", "int32", "how many topics of that part were looked for at once", minimum=1),
+    Column("topic_number", "int32", "number of the topic on its side, from 0", minimum=0),
+    Column("words", "list<string>", "the words that the topic is named by, most telling first"),
+    Column("least_similarity", "float", "cosine with the topic's vector from which on a text belongs to it"),
+    Column("direction", "list<float>", "unit vector in the space of word vectors of this side"),
     # correlations: counts are rows; intervals and tests count distinct contents
     Column("trigger_rows", "int64", "rows with the trigger", **_COUNT),
     Column("behavior_rows", "int64", "rows with the behavior", **_COUNT),
@@ -359,10 +381,40 @@ TABLES: dict[str, Table] = _tables(
         watches=(Watch("mean", "top_chunk_share", 0, 1),),
     ),
     Table(
+        "attributes.texts",
+        "one attribute: a sentence that holds for some row, and what defines it",
+        ("attribute_id", "side", "attribute", "family", "rows", "attribute_weight", "same_as?", "kind", "position?",
+         "definition?"),
+        key=("attribute_id",),
+        references=(Reference("same_as", "attributes.texts", "attribute_id"),),
+        watches=(Watch("mean", "attribute_weight", 0.05, 3),),
+    ),
+    Table(
+        "attributes.words",
+        "one word of a side that topics are told by",
+        ("phrase_id", "side", "word", "word_weight", "direction"),
+        key=("phrase_id",),
+    ),
+    Table(
+        "attributes.topics",
+        "one topic: a theme of the texts of a side",
+        ("attribute_id", "side", "text_part", "topic_count", "topic_number", "words", "least_similarity", "direction"),
+        key=("attribute_id",),
+    ),
+    Table(
+        "attributes.row_attributes",
+        "one attribute of one side of a corpus row",
+        ("chunk", "row_id", "side", "attribute_rank", "attribute_id"),
+        key=("row_id", "side", "attribute_rank"),
+        partition="chunk",
+        references=(_ROW, Reference("attribute_id", "attributes.texts", "attribute_id")),
+    ),
+    Table(
         "embeddings.vectors",
         "the unit vector of one distinct attribute sentence",
         ("attribute_id", "vector"),
         key=("attribute_id",),
+        references=(Reference("attribute_id", "attributes.texts", "attribute_id"),),
         storage="lance",
     ),
     Table(

@@ -166,7 +166,7 @@ def test_no_two_worlds_share_a_string() -> None:
 def detector_sources() -> str:
     """Source of every detector that exists, case-folded."""
     root = Path(chunky.__file__).parent
-    names = ("shapes", "correlations", "keywords", "tokens", "report")
+    names = ("shapes", "features", "attributes", "correlations", "keywords", "tokens", "report", "word_vectors")
     files = [file for name in names for file in (*root.glob(f"{name}*.py"), *(root / name).rglob("*.py"))]
     return "\n".join(file.read_text(encoding="utf-8") for file in files).casefold()
 

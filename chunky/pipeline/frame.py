@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from chunky import correlations
+from chunky import correlations, word_vectors
 from chunky.errors import LakeError, MissingTable
 from chunky.fingerprints import digest_of, provenance
 from chunky.lens import Lens
@@ -53,6 +53,8 @@ def step_provenance(
     if name == "features" and extra is None:
         custom = correlations.read_folder(lake.root / "features")
         extra = {"features": digest_of([asdict(feature) for feature in custom])}
+    if name == "attributes" and extra is None:
+        extra = {"word_vectors": word_vectors.pick(settings.attributes.word_vectors).name}
     inputs = {table: lake.version(table) for table in stage(name).reads}
     return provenance(stage(name), settings, inputs | dict(extra or {}))
 

@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from chunky import correlations, features, keywords, report
+from chunky import attributes, correlations, features, keywords, report, word_vectors
 from chunky.corpus.duplicates import find_duplicates
 from chunky.errors import QueryError
 from chunky.fingerprints import digest_of
@@ -59,6 +59,28 @@ def build_counts(lake: Warehouse, settings: Settings, progress: Progress = silen
 def build_phrases(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
     """Weigh each phrase against the rest of the mix (`keywords.phrases`)."""
     return sql_step(lake, settings, "phrases")
+
+
+def build_attributes(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
+    """Say in sentences what each side of each row is like (`attributes.row_attributes` and what it rests on)."""
+    limits = settings.attributes
+    vectors = word_vectors.pick(limits.word_vectors)
+
+    def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
+        found = attributes.extract(
+            lambda: texts(lake, silent),
+            frame_of(lens.table("select * from keywords.phrases where rows >= ?", [limits.word_min_rows])),
+            mix_rows=lake.rows("corpus.rows"),
+            limits=attributes.Limits(**limits.model_dump(exclude={"word_vectors"})),
+            word_vectors=vectors.load(),
+            progress=progress,
+        )
+        for part in found.row_attributes():
+            transaction.write("attributes.row_attributes", part.tables, facts, (part.chunk,))
+        for name, table in found.fitted.tables().items():
+            transaction.write(f"attributes.{name}", table, facts)
+
+    return run_step(lake, settings, "attributes", work, {"word_vectors": vectors.name})
 
 
 def build_features(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
@@ -139,6 +161,7 @@ STEPS: dict[str, Callable[[Warehouse, Settings, Progress], Built]] = {
     "duplicates": build_duplicates,
     "counts": build_counts,
     "phrases": build_phrases,
+    "attributes": build_attributes,
     "embeddings": build_embeddings,
     "clusters": build_clusters,
     "features": build_features,
