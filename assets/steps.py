@@ -19,7 +19,8 @@ def step_asset(name: str, *kinds: str, pool: str | None = None) -> dg.AssetsDefi
     """The assets of the step `name`: every table of its stage, in one op that makes one pipeline call.
 
     Tables cut by chunk are partitioned; a run takes any number of partitions at once, as the step reads the whole
-    mix in any case. Steps of one `pool` wait for each other across runs. They are rebuilt when something upstream is (a team switches that on with the automation sensor).
+    mix in any case. They are rebuilt when something upstream is (a team switches that on with the automation sensor).
+    Steps of one `pool` wait for each other across runs.
     """
     this = stage(name)
     specs = [

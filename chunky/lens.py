@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
-_DUCKDB_TYPES = {"string": "varchar", "int64": "bigint", "int32": "integer", "double": "double", "bool": "boolean"}
+_DUCKDB_TYPES = {
+    "string": "varchar", "int64": "bigint", "int32": "integer", "float": "float", "double": "double", "bool": "boolean",
+}  # fmt: skip
 
 
 class Lens:

@@ -1,7 +1,8 @@
 """Which features go together: the pure half of the stage `correlations`.
 
 `custom` reads the user's own features, `vector_features` makes those of clusters, `synonyms` folds those that hold
-nearly the same rows, `member_tables` writes them down. What a feature is stands in `chunky.features`. Counting pairs is SQL (`sql/correlations/pairs.sql`).
+nearly the same rows, `member_tables` writes them down. What a feature is stands in `chunky.features`. Counting pairs is
+SQL (`sql/correlations/pairs.sql`).
 """
 
 from __future__ import annotations

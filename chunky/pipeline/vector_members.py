@@ -84,7 +84,9 @@ class Near:
 
     def table(self) -> pa.Table:
         """Place (int64, from 0) and attribute_id, for SQL."""
-        return pa.table({"place": np.arange(len(self.attribute_ids)), "attribute_id": self.attribute_ids})
+        return pa.table(
+            {"place": pa.array(np.arange(len(self.attribute_ids))), "attribute_id": pa.array(self.attribute_ids)}
+        )
 
 
 def nearest_sentences(lake: Warehouse, settings: Settings, sentence: str, side: str, k: int) -> Near:
@@ -141,7 +143,7 @@ def _asked(lake: Warehouse, settings: Settings, table: LanceTable, sentences: li
 
 def _postings(lens: Lens, ids: I64, side: str) -> Postings:
     """Which rows have which sentence, sentences in the order of `ids`."""
-    with lens.registered(asked=pa.table({"attribute_id": ids, "place": np.arange(len(ids))})):
+    with lens.registered(asked=pa.table({"attribute_id": pa.array(ids), "place": pa.array(np.arange(len(ids)))})):
         pairs = frame_of(
             lens.table(
                 "select place, row_id from attributes.row_attributes inner join asked using (attribute_id) "

@@ -174,7 +174,7 @@ def _write_centroids(lake: Warehouse, transaction: Transaction, found: list[_Clu
 
 
 class Picked:
-    """The vectors of some rows of a Lance table as blocks, in order, as often as wanted: what does not fit in memory."""
+    """The vectors of some rows of a Lance table as blocks, in order, again and again: for what memory cannot hold."""
 
     def __init__(self, table: LanceTable, places: I64) -> None:
         self._blocks, self._places = table.blocks(_BLOCK_ROWS), places
