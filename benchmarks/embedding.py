@@ -1,7 +1,8 @@
 """Embedding throughput: chunky's default against plain sentence-transformers in single precision, side by side.
 
 `python benchmarks/embedding.py [SENTENCES]`: the same sentences of twelve words through both, in turn, three rounds;
-the peer at the best of its batch sizes. Rates are by processor seconds, which a busy machine disturbs less than the clock.
+the peer at the best of its batch sizes. Rates are by processor seconds, which a busy machine disturbs less than the
+clock.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ from sentence_transformers import SentenceTransformer
 
 from chunky.embedders import get_embedder, sentences
 
-WORDS = ["query", "response", "code", "asks", "opens", "with", "math", "polite", "formal", "list", "table", "answer", "question", "provides", "contains", "mentions", "story", "describes", "explains", "python", "function", "simple", "short", "long", "number", "translation", "recipe", "letter", "poem", "summary", "advice"]
+WORDS = (
+    *("query", "response", "code", "asks", "opens", "with", "math", "polite", "formal", "list", "table", "answer"),
+    *("question", "provides", "contains", "mentions", "story", "describes", "explains", "python", "function"),
+    *("simple", "short", "long", "number", "translation", "recipe", "letter", "poem", "summary", "advice"),
+)
 BATCHES = (32, 64, 128)
 ROUNDS = 3
 
