@@ -129,7 +129,8 @@ class LanceTable:
 
         schema = batch_schema(self.entry, dimensions, dtype).with_metadata(with_prefix(dict(facts)))
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lance.write_dataset(schema.empty_table(), str(self.path), mode="overwrite")
+        mode = "overwrite" if self.exists else "create"
+        lance.write_dataset(schema.empty_table(), str(self.path), mode=mode)
         self._known = (-1, np.empty(0, np.int64))
 
     def append(self, batch: pa.RecordBatch) -> int:
