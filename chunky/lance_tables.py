@@ -33,7 +33,7 @@ Ids = npt.NDArray[np.int64]
 Halves = npt.NDArray[np.float16]
 
 UNIT_TOLERANCE: Final = 1e-3
-"""How far a norm may be from 1: rounding to float16 moves it by 2.5e-4 at most."""
+"""How far a norm may be from 1: rounding to float16 moves it by less than 5e-4."""
 CURRENT: Final = "current"
 """The Lance tag of the version that the lake's pointer names: other programs' clean-ups leave it alone."""
 _FRAGMENT_ROWS: Final = 1 << 20
