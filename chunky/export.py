@@ -1,20 +1,20 @@
 """An exported catalog: a DuckDB file of views over the lake's files, for a DuckDB shell, a notebook or a BI tool.
 
 It holds no fact (schemas, views, macros and comments alone) and can be deleted at any time. It names the files that are
-current now; after a rebuild export it again.
+current now; after a rebuild export it again. Tables of vectors are left out: DuckDB by itself does not read Lance.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
 from chunky.errors import LakeError
 from chunky.lens import define
-from chunky.tables import CONTRACT_VERSION
+from chunky.tables import CONTRACT_VERSION, TABLES
 from chunky.warehouse import Warehouse
 
 _MARK = "chunky_catalog"  # a macro of this name says that the file is ours to replace
@@ -22,11 +22,12 @@ _MARK = "chunky_catalog"  # a macro of this name says that the file is ours to r
 
 @dataclass(frozen=True)
 class Exported:
-    """The file written, and how many views and macros it has."""
+    """The file written, how many views and macros it has, and the tables that it cannot have (Lance)."""
 
     file: Path
     views: int
     macros: int
+    left_out: tuple[str, ...] = ()
 
 
 def export_duckdb(lake: Warehouse, file: Path, is_relative: bool = False) -> Exported:
@@ -57,7 +58,7 @@ def export_duckdb(lake: Warehouse, file: Path, is_relative: bool = False) -> Exp
     finally:
         for left in (temporary, temporary.with_name(f"{temporary.name}.wal")):
             left.unlink(missing_ok=True)
-    return Exported(file, exported.views, exported.macros)
+    return replace(exported, file=file)
 
 
 def _write(lake: Warehouse, path: Path, base: Path | None) -> Exported:
@@ -65,14 +66,15 @@ def _write(lake: Warehouse, path: Path, base: Path | None) -> Exported:
         if base is not None:
             # views are bound when they are made, relative paths against the working folder or this search path
             connection.execute("set file_search_path = ?", [str(base)])
-        define(connection, lake, base)
+        define(connection, lake, base, has_vectors=False)
         connection.execute(f"create macro {_MARK}() as {CONTRACT_VERSION:d}")
         counts = connection.execute(
             "select (select count(*) from duckdb_views() where not internal), "
             "(select count(distinct schema_name || function_name) from duckdb_functions() where not internal)"
         ).fetchall()[0]
         connection.execute("checkpoint")
-    return Exported(path, int(counts[0]), int(counts[1]) - 1)
+    left_out = tuple(name for name, entry in TABLES.items() if entry.storage == "lance")
+    return Exported(path, int(counts[0]), int(counts[1]) - 1, left_out)
 
 
 def _check_ours(file: Path) -> None:

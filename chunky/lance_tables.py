@@ -33,7 +33,7 @@ Ids = npt.NDArray[np.int64]
 Halves = npt.NDArray[np.float16]
 
 UNIT_TOLERANCE: Final = 1e-3
-"""How far a norm may be from 1: rounding to float16 moves it by 2.5e-4 at most."""
+"""How far a norm may be from 1: rounding to float16 moves it by less than 5e-4."""
 CURRENT: Final = "current"
 """The Lance tag of the version that the lake's pointer names: other programs' clean-ups leave it alone."""
 _FRAGMENT_ROWS: Final = 1 << 20
@@ -129,7 +129,8 @@ class LanceTable:
 
         schema = batch_schema(self.entry, dimensions, dtype).with_metadata(with_prefix(dict(facts)))
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lance.write_dataset(schema.empty_table(), str(self.path), mode="overwrite")
+        mode = "overwrite" if self.exists else "create"
+        lance.write_dataset(schema.empty_table(), str(self.path), mode=mode)
         self._known = (-1, np.empty(0, np.int64))
 
     def append(self, batch: pa.RecordBatch) -> int:

@@ -46,7 +46,11 @@ def _section(entry: Table) -> str:
 def _origin(entry: Table) -> str:
     if entry.is_view:
         return f"A view: `sql/{entry.schema_name}/{entry.short_name}.sql`; it holds no files."
-    return f"Made by the step `{BY_TABLE[entry.name].name}`; partition: {entry.partition or 'none, one file'}."
+    step = BY_TABLE[entry.name].name
+    if entry.storage == "lance":
+        place = f"{entry.schema_name}/{entry.short_name}.lance"
+        return f"Made by the step `{step}`; a Lance table, `{place}`, of which the pointer names a version."
+    return f"Made by the step `{step}`; partition: {entry.partition or 'none, one file'}."
 
 
 def _row(column: Column, entry: Table) -> str:

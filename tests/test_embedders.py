@@ -186,7 +186,7 @@ def test_minilm_without_its_package_names_the_remedy(monkeypatch: pytest.MonkeyP
 def test_a_model_in_a_folder_is_found_by_name(tmp_path: Path, minilm: Embedder) -> None:
     found = get_embedder(f"sentence-transformers:{sentences._minilm_folder()}", device="cpu")
     assert json.loads(found.identity)["weights"] == json.loads(minilm.identity)["weights"]
-    assert np.array_equal(found.encode(TEXTS[:3]), minilm.encode(TEXTS[:3]))
+    assert np.abs(found.encode(TEXTS[:3]) - minilm.encode(TEXTS[:3])).max() < 1e-2
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(PrerequisiteError, match="cannot be loaded"):
         get_embedder(f"sentence-transformers:{tmp_path}", device="cpu")
@@ -202,8 +202,8 @@ def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
 
 
 def test_nothing_heavy_is_imported_before_it_is_asked_for() -> None:
-    heavy = ("torch", "transformers", "openai", "lance")
-    code = f"import sys, chunky.embedders; print([m for m in {heavy} if m in sys.modules])"
+    heavy = ("torch", "transformers", "sentence_transformers", "openai", "lance")
+    code = f"import sys, chunky.embedders, chunky.lens; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 

@@ -213,8 +213,11 @@ def export_duckdb(
     session = session_of(context)
     written = export.export_duckdb(session.warehouse(), file, relative)
     if session.is_json:
-        session.printer.json({"file": str(written.file), "views": written.views, "macros": written.macros})
+        counts = {"views": written.views, "macros": written.macros, "left_out": list(written.left_out)}
+        session.printer.json({"file": str(written.file)} | counts)
         return
     session.printer.line(f"{visible(str(written.file))}: {written.views} views, {written.macros} macros, no data")
+    if written.left_out:
+        session.printer.line(f"left out, because DuckDB alone does not read Lance: {', '.join(written.left_out)}")
     if relative:
         session.printer.line("open it from its own folder: DuckDB looks for relative paths in the working folder")
