@@ -85,11 +85,12 @@ class Wide:
         """See Prepared."""
         import torch
 
+        if self._kind == torch.float32:
+            error = _LONG * self._off + dot_error(self._width, _UNITS[self._device.kind])
+            return Rough(_float_product(queries, self._vectors), queries.new_full((len(queries), 1), error))
         asked = queries.to(self._kind)
         off = (queries.double() - asked.double()).norm(dim=1, keepdim=True)
         error = _LONG * self._off + off * _LONG + dot_error(self._width, _UNITS[self._device.kind])
-        if self._kind == torch.float32:
-            return Rough(_float_product(asked, self._vectors), error.float())
         if self._device.kind == "cuda":
             scores: Tensor = torch.mm(asked, self._vectors.T, out_dtype=torch.float32)
             return Rough(scores, error.float())
