@@ -99,6 +99,11 @@ class Wide:
 
 
 def _float_product(queries: Tensor, vectors: Tensor) -> Tensor:
+    import torch
+
+    if vectors.device.type == "cpu" and len(queries) >= 48:
+        # NumPy's OpenBLAS did 54 GFLOP/s on one core of an AMD EPYC (Zen 3) where torch's MKL did 43.
+        return torch.from_numpy(queries.numpy() @ vectors.numpy().T)
     # With few queries the product with the vectors first is 2 to 3 times as fast (MKL, measured at 3 and 16).
     return (vectors @ queries.T).T.contiguous() if 1 < len(queries) < 48 else queries @ vectors.T
 
