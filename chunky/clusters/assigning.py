@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     F64 = npt.NDArray[np.float64]
     I32 = npt.NDArray[np.int32]
 
-__all__ = ["BLOCK_ROWS", "Assigned", "Labeler", "assign", "labeler", "similarities"]
+__all__ = ["BLOCK_ROWS", "Assigned", "Labeler", "assign", "engine_of", "labeler", "similarities"]
 
 BLOCK_ROWS: Final = 1 << 15  # vectors read at once
-# Rows multiplied at once: 2,048 × 2,048 scores (16 MiB) stay in the cache for the passes over them.
-_CELLS: Final = 1 << 22
+# Scores made at once: 4 MiB stay in the cache for the passes over them.
+_CELLS: Final = 1 << 20
 _CELLS_ON_GPU: Final = 1 << 30
 _EXACT_ROWS: Final = 512
 
@@ -53,10 +53,13 @@ class Assigned(NamedTuple):
     similarities: F32
 
 
-def assign(vectors: Vectors, centroids: F32, *, engine: str = "auto", device: Device | None = None) -> Assigned:
+def assign(
+    vectors: Vectors, centroids: F32, *, engine: str = "auto", device: Device | None = None, is_checked: bool = False
+) -> Assigned:
     """The cluster of each vector, also of vectors that the centroids were not made from.
 
-    `vectors`: as `chunky.indexes.open_index` takes them; `centroids`: float32 (k, d), unit or zero. Raises InputError
+    `vectors`: as `chunky.indexes.open_index` takes them; `centroids`: float32 (k, d), unit or zero.
+    `is_checked`: the vectors are known to be finite and of unit length. Raises InputError
     for other arrays and for no centroids, and what `open_index` raises for engines.
     """
     _check(centroids)
@@ -65,6 +68,8 @@ def assign(vectors: Vectors, centroids: F32, *, engine: str = "auto", device: De
     labels: list[I32] = [np.zeros(0, np.int32)]
     near: list[F32] = [np.zeros(0, np.float32)]
     for block in blocks_of(vectors, BLOCK_ROWS):
+        if not is_checked:
+            check_norms(block, "vectors")
         if block.shape[1] != centroids.shape[1]:
             raise InputError(
                 f"vectors of width {block.shape[1]} for centroids of width {centroids.shape[1]}",
@@ -89,18 +94,23 @@ def _check(centroids: F32) -> None:
 def similarities(block: Array, centroids: F32, labels: I32) -> F32:
     """Exact score of each vector and its own centroid, float32 (b,)."""
     found = np.empty(len(block), np.float32)
+    exact = to_float32(centroids)
     for start in range(0, len(block), _EXACT_ROWS):
         rows = slice(start, start + _EXACT_ROWS)
-        found[rows] = np.einsum("ij,ij->i", on_grid(block[rows]), on_grid(centroids[labels[rows]]))
+        found[rows] = np.einsum("ij,ij->i", on_grid(block[rows]), exact[labels[rows]].astype(np.float64))
     return found + np.float32(0)
 
 
 def labeler(centroids: F32, engine: str, device: Device) -> Labeler:
     """What gives blocks their labels, by the engine named (`auto` chooses as for indexes)."""
-    # An assignment is k × d products for each of many vectors: torch is worth its import earlier than for one search.
-    chosen = choose_engine(engine, centroids.size * BLOCK_ROWS, device).engine
+    chosen = engine_of(engine, centroids.size, device)
     made: dict[str, Callable[[F32, Device], Labeler]] = {"numpy": _numpy, "faiss": _faiss, "torch": _torch}
     return made[chosen](centroids, device)
+
+
+def engine_of(wanted: str, numbers: int, device: Device) -> str:
+    """The engine that assigns to centroids of so many numbers: torch is worth its import earlier than in a search."""
+    return choose_engine(wanted, numbers * BLOCK_ROWS, device).engine
 
 
 def _numpy(centroids: F32, device: Device) -> Labeler:
@@ -156,28 +166,31 @@ def _torch(centroids: F32, device: Device) -> Labeler:
 
 
 def _best(block: Tensor, ready: Any, exact: Tensor) -> Tensor:
-    """Labels int64 (b,): all centroids within twice the error of the best rough score are compared exactly."""
+    """Labels int64 (b,): where the second-best rough score is within twice the error of the best, exact ones decide."""
     import torch
 
     from chunky.indexes.selecting import exact_rows
 
     queries = block.float() if block.dtype == torch.float16 else exact_rows(block).float()
     scores, error = ready.rough(queries)
-    tops = scores.amax(1, keepdim=True)
-    row, place = (scores >= tops - 2 * error - 2.0**-21).nonzero(as_tuple=True)
-    counts = torch.bincount(row, minlength=len(block))
-    labels = torch.zeros(len(block), dtype=torch.int64, device=block.device)
-    single = counts[row] == 1
-    labels[row[single]] = place[single]
-    row, place = row[~single], place[~single]
-    if not len(row):
+    # NumPy finds maxima with their places four times as fast as torch does on a CPU.
+    on_cpu = scores.device.type == "cpu"
+    labels = torch.from_numpy(scores.numpy().argmax(1)) if on_cpu else scores.argmax(1)
+    tops = scores.gather(1, labels[:, None])
+    scores.scatter_(1, labels[:, None], -torch.inf)
+    least = tops - 2 * error - 2.0**-21
+    unclear = (scores.amax(1, keepdim=True) >= least).nonzero()[:, 0]
+    if not len(unclear):
         return labels
+    scores.scatter_(1, labels[:, None], tops)
+    row, place = (scores[unclear] >= least[unclear]).nonzero(as_tuple=True)
     parts = [
-        (exact_rows(block[r]) * exact[p]).sum(1)
+        (exact_rows(block[unclear[r]]) * exact[p]).sum(1)
         for r, p in zip(torch.split(row, _EXACT_ROWS), torch.split(place, _EXACT_ROWS), strict=True)
     ]
     decided = torch.cat(parts).float()
-    best = torch.full((len(block),), -torch.inf, device=block.device).scatter_reduce(0, row, decided, "amax")
+    best = torch.full((len(unclear),), -torch.inf, device=block.device).scatter_reduce(0, row, decided, "amax")
     winner = decided == best[row]
-    lowest = torch.full_like(labels, len(exact)).scatter_reduce(0, row[winner], place[winner], "amin")
-    return torch.where(counts > 1, lowest, labels)
+    lowest = torch.full_like(unclear, len(exact)).scatter_reduce(0, row[winner], place[winner], "amin")
+    labels[unclear] = lowest
+    return labels

@@ -2,8 +2,8 @@
 
 k-means++ (Arthur and Vassilvitskii 2007) draws one seed after the other, each with probability proportional to its
 weight times its squared distance to the nearest seed so far: K passes. k-means∥ (Bahmani et al. 2012) draws many at
-once and passes a few times. Here rounds grow: each draws as many as there are, up to a fixed share of K, so that the
-first seeds are spread where that matters most and the whole costs about one assignment of all vectors.
+once and passes a few times. Here rounds grow: each draws three times as many as there are, up to a fixed share of K, so
+that the first seeds are spread where that matters most and the products cost no more than one assignment.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ def choose_seeds(vectors: Vectors, weights: I64, k: int, *, seed: int, engine: s
     loss = np.ones(len(weights))  # 1 − score of the nearest seed: half the squared distance
     number = 0
     while len(chosen) < k:
-        wanted = min(max(len(chosen), 1), max(k // _LARGEST_SHARE, 1), k - len(chosen))
+        wanted = min(max(3 * len(chosen), 1), max(k // _LARGEST_SHARE, 1), k - len(chosen))
         drawn = _draw(weights * loss, wanted, np.random.default_rng([seed, number]))
         if not len(drawn):
             others = np.setdiff1d(np.arange(len(weights)), chosen)[: k - len(chosen)]
             return np.concatenate([chosen, others])
         chosen, number = np.concatenate([chosen, drawn]), number + 1
         if len(chosen) < k:
-            found = assign(vectors, take(vectors, drawn), engine=engine, device=device)
+            found = assign(vectors, take(vectors, drawn), engine=engine, device=device, is_checked=True)
             np.minimum(loss, np.maximum(1 - found.similarities.astype(np.float64), 0), out=loss)
             loss[loss < 1e-6] = 0  # a copy of a seed, but for rounding
             loss[chosen] = 0

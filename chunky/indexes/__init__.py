@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from chunky.devices import Device, pick
 from chunky.errors import SettingsError
-from chunky.indexes.exact import Found, Vectors
+from chunky.indexes.exact import Found, Vectors, checked_shape
 from chunky.indexes.oracle import NumpyIndex
 
 if TYPE_CHECKING:
@@ -82,17 +82,15 @@ def open_index(engine: str, vectors: Vectors, device: Device | None = None) -> I
     Raises InputError for other vectors, PrerequisiteError for an engine that is not installed, SettingsError for an
     unknown one.
     """
-    from chunky.indexes.exact import shape_of
-
     device = device or pick()
-    count, width = shape_of(vectors)
-    chosen = choose_engine(engine, count * width, device).engine
+    shape = checked_shape(vectors)
+    chosen = choose_engine(engine, shape[0] * shape[1], device).engine
     if chosen == "faiss":
         from chunky.indexes.flat import FaissIndex
 
-        return FaissIndex(vectors, device)
+        return FaissIndex(vectors, shape, device)
     if chosen == "torch":
         from chunky.indexes.blockwise import TorchIndex
 
-        return TorchIndex(vectors, device)
-    return NumpyIndex(vectors)
+        return TorchIndex(vectors, shape, device)
+    return NumpyIndex(vectors, shape)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from chunky.indexes.exact import Found, Vectors, blocks_of, check_queries, none_found, shape_of
+from chunky.indexes.exact import Found, Vectors, blocks_of, check_queries, none_found
 from chunky.indexes.selecting import Bytes, Prepared, Wide, exact_rows, has_bytes, tensor_of
 
 if TYPE_CHECKING:
@@ -63,16 +63,14 @@ class TorchIndex:
 
     engine = "torch"
 
-    def __init__(self, vectors: Vectors, device: Device) -> None:
-        self.count, self.width = shape_of(vectors)
+    def __init__(self, vectors: Vectors, shape: tuple[int, int], device: Device) -> None:
+        self.count, self.width = shape
         self._device, self._vectors = device, vectors
         self._wide_rows = _WIDE_ROWS * (_ON_GPU if device.kind == "cuda" else 1)
         self._kept: _Part | None = None
         if isinstance(vectors, np.ndarray) and (
             device.kind == "cpu" or vectors.nbytes < _FREE_SHARE * device.memory_bytes
         ):
-            for _ in blocks_of(vectors, _PACKED_ROWS):
-                pass  # reading checks them
             self._kept = self._part(0, tensor_of(vectors, device), packs=device.kind == "cpu" and has_bytes())
 
     def search(self, queries: F32, k: int) -> Found:

@@ -25,8 +25,20 @@ if TYPE_CHECKING:
     I64 = npt.NDArray[np.int64]
 
 __all__ = [
-    "GRID", "Array", "Found", "Vectors", "best_of", "blocks_of", "check_queries", "dot_error", "exact_scores",
-    "none_found", "on_grid", "shape_of", "take", "to_float32",
+    "GRID",
+    "Array",
+    "Found",
+    "Vectors",
+    "best_of",
+    "blocks_of",
+    "check_queries",
+    "checked_shape",
+    "dot_error",
+    "exact_scores",
+    "none_found",
+    "on_grid",
+    "take",
+    "to_float32",
 ]  # fmt: skip
 
 Array = Any  # (n, d) of float16, of float32, or of uint16 holding bfloat16
@@ -36,6 +48,7 @@ Vectors = Array | Iterable[Array]
 GRID: Final = 2.0**24
 # A unit vector in bfloat16 is up to 1.004 long; the proof above needs |q||x| < 32.
 _LONGEST: Final = 1.05
+_CHECKED_ROWS: Final = 1 << 12
 _DTYPES: Final = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.uint16))
 
 
@@ -54,8 +67,8 @@ def none_found(queries: int) -> Found:
 def blocks_of(vectors: Vectors, rows: int) -> Iterator[Array]:
     """The vectors as stored, in order, at most `rows` at a time; empty blocks are left out.
 
-    Raises InputError for another type or width, for numbers that are not finite, for rows longer than a unit vector,
-    and for an iterator that can be read only once.
+    Raises InputError for another type or width and for an iterator that can be read only once; numbers are not looked
+    at (`checked_shape` does that once, at a fifth of the price of an assignment to 500 centroids).
     """
     _check_again(vectors)
     width = -1
@@ -63,9 +76,7 @@ def blocks_of(vectors: Vectors, rows: int) -> Iterator[Array]:
         _check_shape(block, width)
         width = block.shape[1]
         for start in range(0, len(block), rows):
-            part = block[start : start + rows]
-            check_norms(part, "vectors")
-            yield part
+            yield block[start : start + rows]
 
 
 def _check_again(vectors: Vectors) -> None:
@@ -112,27 +123,26 @@ def on_grid(block: Array) -> F64:
     return to_float32(block).astype(np.float64)
 
 
-def shape_of(vectors: Vectors) -> tuple[int, int]:
-    """Number and width of the vectors; blocks are read through. Width 0 where there are no blocks at all."""
-    if isinstance(vectors, np.ndarray):
-        _check_shape(vectors, -1)
-        return len(vectors), vectors.shape[1]
-    _check_again(vectors)
-    count, width = 0, -1
-    for block in vectors:
-        _check_shape(block, width)
+def checked_shape(vectors: Vectors) -> tuple[int, int]:
+    """Number and width of the vectors, which are read through. Width 0 where there are no blocks at all.
+
+    Raises InputError as `blocks_of` does, and for numbers that are not finite and rows longer than a unit vector.
+    """
+    count, width = 0, vectors.shape[1] if isinstance(vectors, np.ndarray) and vectors.ndim == 2 else 0
+    for block in blocks_of(vectors, _CHECKED_ROWS):
+        check_norms(block, "vectors")
         count, width = count + len(block), block.shape[1]
-    return count, max(width, 0)
+    return count, width
 
 
 def take(vectors: Vectors, positions: I64) -> F32:
     """Rows at `positions`, on the grid, float32; blocks are read through once."""
     if isinstance(vectors, np.ndarray):
         return to_float32(vectors[positions])
-    _, width = shape_of(vectors)
-    found = np.zeros((len(positions), width), np.float32)
-    start = 0
+    found, start = np.zeros((0, 0), np.float32), 0
     for block in blocks_of(vectors, 1 << 16):
+        if not start:
+            found = np.zeros((len(positions), block.shape[1]), np.float32)
         here = np.flatnonzero((positions >= start) & (positions < start + len(block)))
         found[here] = to_float32(block[positions[here] - start])
         start += len(block)

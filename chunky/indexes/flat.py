@@ -14,7 +14,6 @@ from chunky.indexes.exact import (
     check_queries,
     dot_error,
     exact_scores,
-    shape_of,
     to_float32,
 )  # fmt: skip
 from chunky.indexes.oracle import NumpyIndex
@@ -63,8 +62,8 @@ class FaissIndex:
 
     engine = "faiss"
 
-    def __init__(self, vectors: Vectors, device: Device) -> None:
-        self.count, self.width = shape_of(vectors)
+    def __init__(self, vectors: Vectors, shape: tuple[int, int], device: Device) -> None:
+        self.count, self.width = shape
         self._index = flat_index(self.width, device)
         self._most = _MOST_ON_GPU if device.kind == "cuda" else self.count
         self._vectors = vectors
@@ -94,7 +93,9 @@ class FaissIndex:
                 break
             candidates *= 2
         if len(open_rows) and columns:
-            positions[open_rows], scores[open_rows] = NumpyIndex(self._vectors).search(queries[open_rows], k)
+            positions[open_rows], scores[open_rows] = NumpyIndex(self._vectors, (self.count, self.width)).search(
+                queries[open_rows], k
+            )
         return Found(positions, scores)
 
     def _rescore(self, query: F64, places: Any, k: int) -> Found:

@@ -13,7 +13,6 @@ from chunky.indexes.exact import (
     exact_scores,
     none_found,
     on_grid,
-    shape_of,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -29,8 +28,8 @@ class NumpyIndex:
 
     engine = "numpy"
 
-    def __init__(self, vectors: Vectors) -> None:
-        self.count, self.width = shape_of(vectors)
+    def __init__(self, vectors: Vectors, shape: tuple[int, int]) -> None:
+        self.count, self.width = shape
         self._vectors = vectors
 
     def search(self, queries: F32, k: int) -> Found:

