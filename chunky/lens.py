@@ -28,7 +28,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
-_DUCKDB_TYPES = {"string": "varchar", "int64": "bigint", "int32": "integer", "double": "double", "bool": "boolean"}
+_DUCKDB_TYPES = {
+    "string": "varchar",
+    "int64": "bigint",
+    "int32": "integer",
+    "double": "double",
+    "float": "float",
+    "bool": "boolean",
+}
 
 
 class Lens:
