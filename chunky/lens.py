@@ -30,8 +30,13 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _DUCKDB_TYPES = {
-    "string": "varchar", "int64": "bigint", "int32": "integer", "float": "float", "double": "double", "bool": "boolean",
-}  # fmt: skip
+    "string": "varchar",
+    "int64": "bigint",
+    "int32": "integer",
+    "double": "double",
+    "float": "float",
+    "bool": "boolean",
+}
 
 
 class Lens:

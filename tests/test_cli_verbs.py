@@ -330,7 +330,9 @@ def test_doctor_tells_built_from_stale_and_missing(built: Path, copy: Path, tmp_
     after = states(copy)
     assert after["findings"] == "missing"
     assert after["corpus"] == "built"
-    assert {after[step] for step in ("chunks", "duplicates", "counts", "phrases", "features", "pairs")} == {"stale"}
+    assert {
+        after[step] for step in ("chunks", "duplicates", "counts", "phrases", "attributes", "features", "pairs")
+    } == {"stale"}
     assert "Run: chunky build" in invoke(copy, "doctor").stdout
 
 

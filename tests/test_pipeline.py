@@ -18,7 +18,11 @@ from chunky.settings import Settings
 from chunky.tables import TABLES
 from chunky.warehouse import Warehouse
 
-SMALL = {"keywords": {"min_rows": 2}, "correlations": {"mined_min_rows": 5, "min_trigger_contents": 5}}
+SMALL = {
+    "keywords": {"min_rows": 2},
+    "attributes": {"topics": 20, "word_vectors": "mix"},
+    "correlations": {"mined_min_rows": 5, "min_trigger_contents": 5},
+}
 SETTINGS = Settings.model_validate(SMALL)
 HELD = [name for name, entry in TABLES.items() if not entry.is_view]
 
@@ -115,7 +119,8 @@ def test_a_second_run_does_nothing(mix: Path, lake: Warehouse) -> None:
     [
         ({"report": {"max_findings": 1}}, {"findings"}),
         ({"correlations": SMALL["correlations"] | {"min_both_rows": 6}}, {"features", "pairs", "findings"}),
-        ({"keywords": {"min_rows": 3}}, {"counts", "phrases", "features", "pairs", "findings"}),
+        ({"keywords": {"min_rows": 3}}, {"counts", "phrases", "attributes", "features", "pairs", "findings"}),
+        ({"attributes": SMALL["attributes"] | {"topics": 30}}, {"attributes"}),
         ({"engine": {"threads": 1}}, set()),
         ({"sql": {"row_cap": 1}}, set()),
     ],

@@ -162,11 +162,10 @@ def extract(
     )  # fmt: skip
     features = [(*built_in(side), *(each for each in mined if each.side == side)) for side in SIDES]
     sample = _sample(texts, mix_rows, bounds.sample_rows)
-    topics = []
-    for number, side in enumerate(SIDES):
-        progress("topics", number, len(SIDES))
-        words = vocabulary(phrases, side, mix_rows=mix_rows, min_rows=bounds.word_min_rows)
-        topics.append(fit(sample[side], words, bounds.sizes, seed=bounds.seed + number, word_vectors=word_vectors))
+    progress("topics", 0, 1)
+    words = [vocabulary(phrases, side, mix_rows=mix_rows, min_rows=bounds.word_min_rows) for side in SIDES]
+    topics = fit(sample, words, bounds.sizes, seed=bounds.seed, word_vectors=word_vectors)
+    progress("topics", 1, 1)
     del sample
     return _hold(texts, features, topics, mix_rows, progress)
 

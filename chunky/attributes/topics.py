@@ -33,6 +33,7 @@ _TEXTS = {
     "closing": "ends with a sentence about “{}”",
 }
 _DIMENSIONS = 128
+_LATENT = 100  # directions of the sample's own word vectors
 _ROWS_PER_TOPIC = 10  # with fewer sampled rows a topic is somebody's sentence, not a theme
 _NAME_WORDS = (3, 4, 5, 6)
 
@@ -89,17 +90,41 @@ class Topics:
 
 
 def fit(
-    sample: pl.Series, words: Words, sizes: dict[str, tuple[int, ...]], *, seed: int, word_vectors: WordVectors | None
-) -> Topics:
-    """Topics of one side from a sample of its texts; `sizes`: view → numbers of themes to look for.
+    sample: pl.DataFrame,
+    words: Sequence[Words],
+    sizes: dict[str, tuple[int, ...]],
+    *,
+    seed: int,
+    word_vectors: WordVectors | None,
+) -> tuple[Topics, ...]:
+    """Topics of each side from a sample of the rows; `sizes`: view → numbers of themes to look for.
 
-    Without `word_vectors` the vectors of words come from the sample itself (latent semantic analysis).
+    `sample` has a column of texts for the side of each of `words`. A word's vector has two parts of equal length: the
+    given one, where there is one, and one from the sample itself, out of the words that stand in the same row on either
+    side. The second joins the words of a theme of this mix, which hardly share a query but meet in the answers.
     """
     rng = np.random.default_rng(seed)
-    whole = words.rows(sample)
+    whole = [each.rows(sample[each.side]) for each in words]
+    latent = _latent(whole, rng)
+    return tuple(
+        _fit_side(sample[each.side], each, rows, own, sizes, rng, word_vectors)
+        for each, rows, own in zip(words, whole, latent, strict=True)
+    )
+
+
+def _fit_side(
+    sample: pl.Series,
+    words: Words,
+    whole: csr_array,
+    latent: F32,
+    sizes: dict[str, tuple[int, ...]],
+    rng: np.random.Generator,
+    word_vectors: WordVectors | None,
+) -> Topics:
     if not whole.nnz:
         return Topics(words, np.zeros((len(words.words), 0), np.float32), (), np.zeros((0, 0), np.float32))
-    vectors = _latent(whole, rng) if word_vectors is None else _given(word_vectors(words.words), whole)
+    known = [latent] if word_vectors is None else [unit(word_vectors(words.words)), latent]
+    vectors = _turned(np.hstack(known), whole)
     topics: list[Topic] = []
     centers: list[F32] = []
     taken: set[str] = set()
@@ -118,16 +143,20 @@ def fit(
     return Topics(words, vectors, tuple(topics), np.array(centers, np.float32).reshape(len(topics), vectors.shape[1]))
 
 
-def _latent(rows: csr_array, rng: np.random.Generator) -> F32:
-    """Vectors of words from the texts that they share; strong directions damped, so that small themes show."""
-    directions = basis(rows, _DIMENSIONS, rng)
+def _latent(sides: Sequence[csr_array], rng: np.random.Generator) -> list[F32]:
+    """Unit vectors of the words of each side from the rows that they share, strong directions damped."""
+    from scipy.sparse import hstack
+
+    rows = hstack(list(sides)).tocsr()
+    directions = basis(rows, _LATENT, rng)
     strength = np.linalg.norm(np.asarray(rows @ directions), axis=0)
-    damped: F32 = (directions / np.sqrt(np.maximum(strength, 1e-6))).astype(np.float32)
-    return damped
+    vectors = unit((directions / np.sqrt(np.maximum(strength, 1e-6))).astype(np.float32))
+    borders = np.cumsum([side.shape[1] for side in sides])[:-1]
+    return np.split(vectors, borders)
 
 
-def _given(vectors: F32, rows: csr_array) -> F32:
-    """Given vectors of words, moved so that the mean text is zero, and turned into the directions that texts use."""
+def _turned(vectors: F32, rows: csr_array) -> F32:
+    """Vectors of words moved so that the mean text is zero, and turned into the directions that texts use most."""
     mean = np.asarray(rows.sum(axis=0)).ravel() @ vectors / max(float(rows.sum()), 1e-9)
     centered = np.where(np.abs(vectors).sum(axis=1, keepdims=True) > 0, vectors - mean, 0).astype(np.float32)
     points = unit(np.asarray(rows @ centered)).astype(np.float64)
