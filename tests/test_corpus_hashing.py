@@ -100,7 +100,7 @@ def test_a_flipped_bit_flips_half_of_the_hash(size: int) -> None:
     changed = bits(hash_columns(pa.array([*flipped], pa.binary()))) != bits(hash_columns(pa.array([body], pa.binary())))
     shares = changed.mean(axis=0)
     assert abs(changed.mean() - 0.5) < 0.06
-    assert 0.15 < shares.min()
+    assert shares.min() > 0.15
     assert shares.max() < 0.85
 
 
