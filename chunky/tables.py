@@ -8,12 +8,13 @@ that lists it; a `?` behind its name in a table's list says that null is allowed
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 VECTOR = "vector"  # a catalog type: unit vectors of one length, which the data say, in 16 or 32 bits a number
 
 
@@ -88,17 +89,17 @@ class Table:
             raise KeyError(f"{self.name} has no column {name}")
         return COLUMNS[name]
 
-    @property
+    @cached_property
     def column_names(self) -> tuple[str, ...]:
         """Names of the columns in catalog order."""
         return tuple(name.rstrip("?") for name in self.columns)
 
-    @property
+    @cached_property
     def nullable(self) -> frozenset[str]:
         """Names of the columns that may hold null."""
         return frozenset(name[:-1] for name in self.columns if name.endswith("?"))
 
-    @property
+    @cached_property
     def arrow_schema(self) -> pa.Schema:
         """Arrow schema in catalog order, nullability included."""
         import pyarrow as pa

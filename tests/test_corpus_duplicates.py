@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chunky.corpus.duplicates import SIMILARITY, find_duplicates
+from chunky.corpus.hashing import hash_parts
 from chunky.corpus.ids import signed_hash
 from chunky.tables import TABLES
 from chunky.tokens import NUMBER, tokenize_slow
@@ -23,7 +24,7 @@ Row = dict[str, Any]
 
 
 def a_row(row_id: int, query: str, response: str, chunk: str = "x", system: str | None = None) -> Row:
-    content = signed_hash(system, query, response)
+    content = hash_parts(system, query, response)
     return {
         "row_id": row_id, "content_id": content, "chunk": chunk, "system": system, "query": query, "response": response,
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Ids: the same for single rows and whole columns, never ambiguous, and stable copy numbers."""
+"""Ids: never ambiguous, the same for ever, and stable copy numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chunky.corpus import hash_columns, row_schema, signed_hash, with_ids
+from chunky.corpus import hash_parts, row_schema, signed_hash, with_ids
 from chunky.tables import table
 
 PART = st.none() | st.text(max_size=6) | st.binary(max_size=6) | st.integers(-(2**63), 2**63 - 1)
@@ -61,26 +61,6 @@ def test_nothing_runs_together() -> None:
         signed_hash("\ud800")
 
 
-@FEW
-@given(
-    st.lists(
-        st.tuples(st.none() | st.text(max_size=5), st.text(max_size=5), st.none() | st.integers(-9, 9)), max_size=9
-    ),
-    st.integers(0, 3),
-)
-def test_columns_hash_like_rows(rows: list[tuple[Any, ...]], start: int) -> None:
-    types = [pa.string(), pa.large_string(), pa.int32()]
-    columns = [pa.array([row[k] for row in rows], kind).slice(start) for k, kind in enumerate(types)]
-    expected = [signed_hash(*row) for row in rows[start:]]
-    assert hash_columns(*columns).tolist() == expected
-    assert hash_columns(*[pa.chunked_array([c.slice(0, 1), c.slice(1)]) for c in columns]).tolist() == expected
-
-
-def test_columns_longer_than_a_slice() -> None:
-    texts = [str(number) for number in range(40_000)]
-    assert hash_columns(pa.array(texts)).tolist() == [signed_hash(text) for text in texts]
-
-
 def rows_of(*records: tuple[str, str, str, int, int]) -> pa.Table:
     """One row per turn of (chunk, conversation id, file, record number, turns)."""
     rows = [
@@ -101,7 +81,7 @@ def test_ids_have_the_catalog_form_and_are_unique() -> None:
     assert full.schema == table("corpus.rows").arrow_schema
     assert full["copy"].to_pylist() == [0, 0, 0, 1, 1, 1]
     assert full["row_id"].to_pylist() == [
-        signed_hash("c", i, t, k)
+        hash_parts("c", i, t, k)
         for i, t, k in [("a", 1, 0), ("a", 2, 0), ("b", 1, 0), ("a", 1, 1), ("a", 2, 1), ("a", 3, 1)]
     ]
 

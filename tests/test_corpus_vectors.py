@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chunky.corpus import Batch, Counts, ReadOptions, Source, flatten, signed_hash
+from chunky.corpus import Batch, Counts, ReadOptions, Source, flatten, hash_parts
 from chunky.corpus.batches import Builder
 from chunky.corpus.flatten import take_records
 from chunky.corpus.parquet import take_rows
@@ -156,10 +156,11 @@ def test_blank_means_the_same_to_both_paths() -> None:
 def test_ids_of_records_without_one_hash_the_conversation() -> None:
     records = [{"messages": turns("q", "r", "q2", "r2")}, {"messages": turns("q", "r")}, {"messages": turns("q", "r")}]
     rows = carefully(records, ReadOptions()).rows
-    first = signed_hash(signed_hash(None, "q", "r"), signed_hash(None, "q2", "r2")) & (2**64 - 1)
-    second = signed_hash(signed_hash(None, "q", "r")) & (2**64 - 1)
+    contents = [hash_parts(None, *texts).to_bytes(8, "little", signed=True) for texts in (("q", "r"), ("q2", "r2"))]
+    first = hash_parts(b"".join(contents)) & (2**64 - 1)
+    second = hash_parts(contents[0]) & (2**64 - 1)
     assert rows["conversation_id"].to_pylist() == [f"{first:016x}"] * 2 + [f"{second:016x}"] * 2
-    assert rows["content_id"].to_pylist()[0] == rows["content_id"].to_pylist()[2] == signed_hash(None, "q", "r")
+    assert rows["content_id"].to_pylist()[0] == rows["content_id"].to_pylist()[2] == hash_parts(None, "q", "r")
 
 
 def test_swollen_rows_come_in_several_batches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

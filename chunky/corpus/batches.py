@@ -6,14 +6,19 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from chunky.corpus.arrow import arrow, compute
-from chunky.corpus.ids import hash_columns, signed_hash
+from chunky.corpus.hashing import hash_columns
+from chunky.corpus.ids import conversation_keys
 from chunky.corpus.options import Batch, Counts, ReadOptions, Source, quarantine_schema, row_schema
 from chunky.corpus.records import chunk_of, convert
 from chunky.corpus.text import excerpt
 from chunky.corpus.turns import Rejected
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
+
+    Int64s = npt.NDArray[np.int64]
 
 # What both paths make before ids and lengths are added; conversation_id is null where the record has none.
 ROW_COLUMNS = ("chunk", "conversation_id", "turn", "turns", "system", "query", "response", "record_number")
@@ -96,7 +101,9 @@ class Builder:
         counts = Counts(self.records, self._conversations, rows.num_rows, len(quarantine), self._skipped,
                         self._unanswered, self._unprompted, dict(self._shapes))  # fmt: skip
         faults = pa.Table.from_pylist(quarantine, schema=quarantine_schema())
-        batch = Batch(complete(rows, self.source.file), faults, counts, bytes_read, self._format)
+        complete_rows = complete(rows, self.source.file)
+        keys = conversation_keys(complete_rows)
+        batch = Batch(complete_rows, keys, faults, counts, bytes_read, self._format)
         self._reset()
         return batch
 
@@ -108,7 +115,7 @@ def complete(rows: Any, file: str) -> Any:
     columns = {name: rows[name] for name in ROW_COLUMNS}
     columns["content_id"] = pa.array(contents, pa.int64())
     if rows["conversation_id"].null_count:
-        columns["conversation_id"] = _conversation_ids(rows, contents.tolist())
+        columns["conversation_id"] = _conversation_ids(rows, contents)
     columns["query_chars"] = pc.utf8_length(rows["query"])
     columns["response_chars"] = pc.utf8_length(rows["response"])
     columns["file"] = pa.repeat(pa.scalar(file), rows.num_rows)
@@ -116,15 +123,21 @@ def complete(rows: Any, file: str) -> Any:
     return pa.table([columns[name] for name in schema.names], names=schema.names).cast(schema)
 
 
-def _conversation_ids(rows: Any, contents: list[int]) -> Any:
-    """Ids with the gaps filled: 16 hexadecimal digits, `signed_hash` of the content ids of the conversation's turns."""
-    filled: list[str | None] = rows["conversation_id"].to_pylist()
-    turns = rows["turns"].to_pylist()
-    place = 0
-    while place < len(filled):
-        count = turns[place]
-        if filled[place] is None:
-            number = signed_hash(*contents[place : place + count]) & (2**64 - 1)
-            filled[place : place + count] = [f"{number:016x}"] * count
-        place += count
-    return arrow().array(filled, "string")
+def _conversation_ids(rows: Any, contents: Int64s) -> Any:
+    """Ids with the gaps filled: 16 hexadecimal digits, the hash of the content ids of a conversation's turns as bytes.
+
+    `rows` holds whole conversations, turns in order.
+    """
+    import numpy as np
+
+    pa, pc = arrow(), compute()
+    starts = np.flatnonzero(rows["turn"].to_numpy() == 1)
+    offsets = np.append(starts, rows.num_rows)
+    bodies = [None, pa.py_buffer(offsets * 8), pa.py_buffer(contents.astype("<i8"))]
+    numbers = hash_columns(pa.Array.from_buffers(pa.large_binary(), len(starts), bodies))
+    digits = pa.py_buffer(numbers.astype(">i8").tobytes().hex().encode())
+    places = pa.py_buffer(np.arange(len(starts) + 1, dtype=np.int32) * 16)
+    names = pa.Array.from_buffers(pa.string(), len(starts), [None, places, digits])
+    return pc.coalesce(
+        rows["conversation_id"], names.take(pa.array(np.repeat(np.arange(len(starts)), np.diff(offsets))))
+    )

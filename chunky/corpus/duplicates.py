@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from chunky.corpus.ids import hash_columns, signed_hash
+from chunky.corpus.hashing import hash_columns
+from chunky.corpus.ids import signed_hash
 from chunky.tables import TABLES
 from chunky.tokens import mix64, tokenize
 

@@ -58,10 +58,16 @@ def take_records(builder: Builder, numbers: Sequence[int], records: Sequence[Any
         else:
             left = take_vectorized(builder, table, [numbers[place] for place in places])
             careful += [places[place] for place in left]
-    for place in sorted(careful):
+    careful.sort()
+    yield from take_carefully(builder, [(numbers[place], records[place]) for place in careful], position)
+
+
+def take_carefully(builder: Builder, records: Sequence[tuple[int, Any]], position: int) -> Iterator[Batch]:
+    """Take numbered records one by one; gives batches early where the rows swell."""
+    for number, record in records:
         if builder.chars >= SWOLLEN_CHARS:
             yield builder.finish(position)
-        builder.take(numbers[place], records[place])
+        builder.take(number, record)
 
 
 def _table(keys: tuple[str, ...], records: list[dict[str, Any]], options: ReadOptions) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from chunky.corpus.streams import BYTE_ORDER_MARK
 
@@ -29,11 +30,14 @@ def over_long(data: bytes, most: int) -> Cut:
     return Cut.of(data, "over-long record", f"more than {most:,} bytes: see --max-record-chars")
 
 
-def lines(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
-    """Lines without their end, blank ones as b""; a line of more than `most` bytes comes as a Cut."""
+def lines(pieces: Iterable[bytes], most: int, is_start: bool = True) -> Iterator[bytes]:
+    """Lines without their end, blank ones as b""; a line of more than `most` bytes comes as a Cut.
+
+    At the start of a file a byte order mark is passed over.
+    """
     held = b""
     is_dropping = False
-    is_first = True
+    is_first = is_start
     for piece in pieces:
         if is_first:
             piece, is_first = piece.removeprefix(BYTE_ORDER_MARK), False
@@ -49,6 +53,26 @@ def lines(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
             held, is_dropping = held[: most + 1], True
     if held:
         yield _line(held, most)
+
+
+def blocks(pieces: Iterable[bytes], size: int) -> Iterator[bytes | Iterator[bytes]]:
+    """The content in blocks of whole lines and about `size` bytes; a line longer than that ends it.
+
+    Then the last item is an iterator over all that is left, in pieces, to be cut by `lines`.
+    """
+    rest = iter(pieces)
+    held = [next(rest, b"").removeprefix(BYTE_ORDER_MARK)]
+    for piece in rest:
+        held.append(piece)
+        if sum(map(len, held)) >= size:
+            block = b"".join(held)
+            cut = block.rfind(b"\n") + 1
+            if not cut:
+                yield chain((block,), rest)
+                return
+            yield block[:cut]
+            held = [block[cut:]]
+    yield b"".join(held)
 
 
 def _line(line: bytes, most: int) -> bytes:

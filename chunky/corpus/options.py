@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from chunky.errors import SettingsError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
 
 SHAPES = ("messages", "conversations", "preference", "instruction", "prompt")
@@ -105,10 +107,12 @@ class Counts:
 class Batch:
     """Part of a file: `rows` (corpus.rows without row_id and copy), `quarantine` (corpus.quarantine without its id).
 
+    `keys` are the `conversation_keys` of the rows (int64, shape (rows,)), made here because reading runs ahead.
     `bytes_read` is the position reached in the file on disk, `format` e.g. `jsonl.gz`.
     """
 
     rows: pa.Table
+    keys: npt.NDArray[np.int64]
     quarantine: pa.Table
     counts: Counts
     bytes_read: int

@@ -9,16 +9,20 @@ from typing import Any, NamedTuple
 from chunky.corpus.arrays import elements
 from chunky.corpus.batches import Builder
 from chunky.corpus.delimited import delimited
-from chunky.corpus.flatten import collection_paused, take_records
+from chunky.corpus.flatten import collection_paused, take_carefully, take_records
 from chunky.corpus.formats import sniff
-from chunky.corpus.lines import Cut, lines
+from chunky.corpus.lines import Cut, blocks, lines
 from chunky.corpus.options import Batch, ReadOptions, Source
-from chunky.corpus.streams import empty, open_stream
+from chunky.corpus.plain import lines_of, take_plain
+from chunky.corpus.streams import Stream, empty, open_stream
 from chunky.corpus.turns import Rejected
 
 # 10,000 records of the shared mix are 7 MB of text; 32 MB bounds a batch of long records.
 BATCH_RECORDS = 10_000
 BATCH_BYTES = 32 * 2**20
+BLOCK_BYTES = 4 * 2**20  # of JSON lines: 6,000 records of the real mix; a line longer than that is rare
+
+_Item = bytes | dict[str, str]
 
 
 def read_file(source: Source, options: ReadOptions | None = None) -> Iterator[Batch]:
@@ -41,35 +45,85 @@ def _read_text(builder: Builder, format_name: str, packing: str) -> Iterator[Bat
     source, options = builder.source, builder.options
     most = options.max_record_bytes
     with open_stream(source, packing, options) as stream:
-        cutters: dict[str, Callable[[], Iterable[bytes | dict[str, str]]]] = {
+        if format_name == "jsonl" and options.limit is None:
+            yield from _read_blocks(builder, stream)
+            return
+        cutters: dict[str, Callable[[], Iterable[_Item]]] = {
             "jsonl": lambda: lines(stream.pieces(), most),
             "json": lambda: elements(stream.pieces(), source, most),
             "csv": lambda: delimited(stream.pieces(), b",", source, most),
             "tsv": lambda: delimited(stream.pieces(), b"\t", source, most),
         }
-        is_empty = True
-        waiting = _Waiting()
-        for number, item in enumerate(cutters[format_name](), 1):
-            if not item or (options.limit is not None and number > options.limit):
-                builder.skip()
-                is_empty = is_empty and not item
-                continue
-            is_empty = False
-            if type(item) is Cut:
-                builder.reject(number, Rejected(item.reason, item.detail), bytes(item))
-            else:
-                waiting.numbers.append(number)
-                waiting.items.append(item)
-                waiting.size += len(item) if isinstance(item, bytes) else sum(len(text) for text in item.values())
-            if waiting.size >= BATCH_BYTES or builder.records + len(waiting.items) >= BATCH_RECORDS:
-                yield from _take(builder, waiting, stream.position)
-                yield builder.finish(stream.position)
-                waiting = _Waiting()
-        if is_empty:
+        found = _Found()
+        yield from _take_items(builder, cutters[format_name](), 1, stream, found)
+        if found.is_empty:
             raise empty(source)
-        if builder.records or waiting.items:
+
+
+class _Found:
+    """Whether a file has turned out to hold a record."""
+
+    is_empty = True
+
+
+def _read_blocks(builder: Builder, stream: Stream) -> Iterator[Batch]:
+    """JSON lines: blocks at once where all lines are plain, else line by line."""
+    most = builder.options.max_record_bytes
+    number, found = 1, _Found()
+    for block in blocks(stream.pieces(), BLOCK_BYTES):
+        if not isinstance(block, bytes):
+            yield from _take_items(builder, lines(block, most, is_start=False), number, stream, found)
+            break
+        for part in _parts(block):
+            cut = lines_of(part)
+            left = take_plain(builder, part, cut, number)
+            if left is not None:
+                found.is_empty = False
+                yield from take_carefully(builder, left, stream.position)
+                yield builder.finish(stream.position)
+            else:
+                yield from _take_items(builder, lines((part,), most, is_start=False), number, stream, found)
+            number += len(cut.ends)
+    if found.is_empty:
+        raise empty(builder.source)
+
+
+def _parts(block: bytes) -> Iterator[bytes]:
+    """A block in pieces of BATCH_RECORDS lines."""
+    if not block:
+        return
+    ends = lines_of(block).ends[BATCH_RECORDS - 1 :: BATCH_RECORDS]
+    start = 0
+    for end in ends:
+        yield block[start : end + 1]
+        start = end + 1
+    if start < len(block):
+        yield block[start:]
+
+
+def _take_items(builder: Builder, items: Iterable[_Item], first: int, stream: Stream, found: _Found) -> Iterator[Batch]:
+    """Batches of single records, the first of which is number `first`."""
+    limit = builder.options.limit
+    waiting = _Waiting()
+    for number, item in enumerate(items, first):
+        if not item or (limit is not None and number > limit):
+            builder.skip()
+            found.is_empty = found.is_empty and not item
+            continue
+        found.is_empty = False
+        if type(item) is Cut:
+            builder.reject(number, Rejected(item.reason, item.detail), bytes(item))
+        else:
+            waiting.numbers.append(number)
+            waiting.items.append(item)
+            waiting.size += len(item) if isinstance(item, bytes) else sum(len(text) for text in item.values())
+        if waiting.size >= BATCH_BYTES or builder.records + len(waiting.items) >= BATCH_RECORDS:
             yield from _take(builder, waiting, stream.position)
             yield builder.finish(stream.position)
+            waiting = _Waiting()
+    if builder.records or waiting.items:
+        yield from _take(builder, waiting, stream.position)
+        yield builder.finish(stream.position)
 
 
 class _Waiting:

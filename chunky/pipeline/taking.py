@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,6 +28,7 @@ from chunky.stages import stage
 from chunky.tables import TABLES
 from chunky.warehouse import Part, PartWriter, Transaction, Warehouse
 
+_Keys = npt.NDArray[np.int64]
 _PENDING_BYTES = 256 * 2**20  # rows held back for full row groups, over all chunks of a file
 _GROUP_SECONDS = 1.0  # of work are lost when an ingest is killed, beside the file in hand
 _MAX_CHUNKS_PER_FILE = 5_000  # more means that the chunk column is no source but, say, an id
@@ -179,8 +182,8 @@ def _ingest_file(
                 if batch.quarantine.num_rows:
                     rejects = rejects or stack.enter_context(transaction.open("corpus.quarantine", facts, (file,)))
                     rejects.write(_with_quarantine_ids(batch.quarantine))
-                rows = with_ids(batch.rows, taken.of(batch.rows))
-                taken.add(rows)
+                rows = with_ids(batch.rows, taken.of(batch), batch.keys)
+                taken.add(rows, batch.keys)
                 for chunk, part in _by_chunk(rows):
                     if chunk not in writers:
                         _check_chunk_count(file, len(writers))
@@ -205,23 +208,33 @@ class _Taken:
     def __init__(self, transaction: Transaction, file: str) -> None:
         self._transaction, self._file = transaction, file
         self._seen: list[pa.Table] = []
+        self._keys: list[_Keys] = []  # of the rows in `_seen`
+        self._sorted: _Keys = np.empty(0, dtype=np.int64)
         self._read: set[str] = set()
 
-    def of(self, rows: pa.Table) -> pa.Table | None:
-        """Columns chunk, conversation_id, copy of all rows that stand in the way of `rows`."""
-        columns = ["chunk", "conversation_id", "copy"]
-        fresh = {str(chunk) for chunk in rows["chunk"].unique().to_pylist()} - self._read
+    def of(self, batch: corpus.Batch) -> pa.Table | None:
+        """Columns chunk, conversation_id, copy of all rows that stand in the way of the batch, and of few others."""
+        fresh = {str(chunk) for chunk in batch.rows["chunk"].unique().to_pylist()} - self._read
         self._read |= fresh
         for (chunk, file), part in self._transaction.parts("corpus.rows").items() if fresh else ():
             if chunk in fresh and file != self._file:
-                other = pl.read_parquet(
-                    self._transaction.lake.root / part.file, columns=columns, hive_partitioning=False
-                )
-                self._seen.append(other.to_arrow().cast(_TAKEN_SCHEMA))
-        return pa.concat_tables(self._seen) if self._seen else None
+                path = self._transaction.lake.root / part.file
+                other = pl.read_parquet(path, columns=_TAKEN_SCHEMA.names, hive_partitioning=False).to_arrow()
+                self.add(other, corpus.conversation_keys(other))
+        if not len(self._sorted):
+            return None
+        places = np.searchsorted(self._sorted, batch.keys).clip(max=len(self._sorted) - 1)
+        met = batch.keys[self._sorted[places] == batch.keys]
+        if not len(met):  # hardly any conversation comes twice, and looking at hashes costs a tenth of a join
+            return None
+        masks = [pa.array(np.isin(keys, met)) for keys in self._keys]
+        return pa.concat_tables([rows.filter(mask) for rows, mask in zip(self._seen, masks, strict=True)])
 
-    def add(self, rows: pa.Table) -> None:
+    def add(self, rows: pa.Table, keys: _Keys) -> None:
+        """Rows (chunk, conversation_id, copy and any others) whose numbers are in use, with their keys."""
         self._seen.append(rows.select(_TAKEN_SCHEMA.names).cast(_TAKEN_SCHEMA))
+        self._keys.append(keys)
+        self._sorted = np.sort(np.concatenate([self._sorted, keys]), kind="stable")  # merges: two runs, one in order
 
 
 _TAKEN_FIELDS: list[pa.Field[Any]] = [
