@@ -75,12 +75,6 @@ class Warehouse:
         entry = table(name)
         return self.root / entry.schema_name / entry.short_name
 
-    def scratch(self, name: str) -> Path:
-        """A folder for work in progress that a later run may take up; nothing in it is a fact."""
-        folder = self.root / ".scratch" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
     def parts(self, name: str) -> dict[Key, Part]:
         """Current partitions of table `name` by key; empty when the table was never written."""
         try:

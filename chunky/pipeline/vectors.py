@@ -80,9 +80,11 @@ def build_clusters(lake: Warehouse, settings: Settings, progress: Progress = sil
         told = facts | {"device": device.name, "device_reason": device.reason, "seed": str(settings.clusters.seed)}
         texts = frame_of(lens.table("select attribute_id, side, attribute, rows from attributes.texts"))
         vectors = lake.vectors("embeddings.vectors")
+        scratch = lake.root / ".scratch" / "clusters"  # work in progress that a later run takes up
+        scratch.mkdir(parents=True, exist_ok=True)
         found = []
         for side in SIDES:
-            state = _State(lake.scratch("clusters") / f"{facts['fingerprint']}-{side}.npz")
+            state = _State(scratch / f"{facts['fingerprint']}-{side}.npz")
             found.append(_cluster_side(settings, device, vectors, texts, side, state, progress))
         _write_centroids(lake, transaction, found, told | {_IDENTITY: vectors.metadata.get(_IDENTITY, "")})
         assignments = pl.concat([side.assignments for side in found]).sort("attribute_id")
@@ -91,7 +93,7 @@ def build_clusters(lake: Warehouse, settings: Settings, progress: Progress = sil
         new_assignments = lens.connection.read_parquet(str(lake.root / part.file))
         with lens.registered(new_assignments=new_assignments, new_summaries=summaries.to_arrow()):
             transaction.write("clusters.summaries", lens.model("clusters.summaries"), told)
-        shutil.rmtree(lake.scratch("clusters"))
+        shutil.rmtree(scratch)
 
     return run_step(lake, settings, "clusters", work)
 
