@@ -39,7 +39,7 @@ _PLACES = (
 )  # fmt: skip
 _BLOCK = len(_PLACES)
 _MASK = 2**64 - 1
-# Rows hashed at a time: 8,192 texts of the real mix (0.3 kB each) and what is made of them take 10 MB.
+# Rows hashed at a time: 8,192 rows of the real mix hold 5 MB of text, and a few copies are made of it.
 _SLICE_ROWS = 8_192
 
 
@@ -49,7 +49,7 @@ _SLICE_ROWS = 8_192
 def hash_parts(*parts: str | bytes | int | None, onto: int = _SEED) -> int:
     """Signed 64-bit hash of a tuple of parts; null, "" and b"" all differ, as do 5 and "5". `onto` as below.
 
-    Slow: about 2 MB a second. Text must be encodable as UTF-8, integers must fit in 64 bits (OverflowError).
+    Slow: a loop over words. Text must be encodable as UTF-8, integers must fit in 64 bits (OverflowError).
     """
     state = onto & _MASK
     for part in parts:

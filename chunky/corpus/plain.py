@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Places = npt.NDArray[np.int64]
 
-# Below this the schema and the table cost more than they save.
+# Small blocks go line by line: there is little to save, and a table costs about a millisecond.
 _LEAST_BYTES = 1 << 14
 # Arrow parses a file in pieces, in its threads; a line must fit in one.
 _PIECE_BYTES = 1 << 20
