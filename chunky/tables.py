@@ -273,7 +273,7 @@ COLUMNS: dict[str, Column] = _columns(
     Column("base_rate", "double", "P(behavior given not trigger), rows", **_SHARE),
     Column("lift", "double", "P(behavior given trigger) / P(behavior), rows", minimum=0),
     Column("log_odds", "double", "log odds ratio of behavior on trigger, distinct contents, 0.5 added to each cell"),
-    Column("score", "double", "lower 95 % bound of log_odds: the one ranking key"),
+    Column("score", "double", "lower 95 % bound of log_odds: ranks pairs"),
     Column("log10_p", "double", "log10 of the two-sided p of independence, by a corrected likelihood ratio", maximum=0),
     Column("q_value", "double", "Benjamini–Hochberg q-value over all pairs tested", **_SHARE),
     Column("within_log_odds", "double", "Mantel–Haenszel log odds ratio over chunks; null where no chunk holds both "
@@ -284,7 +284,11 @@ COLUMNS: dict[str, Column] = _columns(
            values=SCOPES),
     Column("is_reversed", "bool", "inside chunks the correlation has the opposite sign"),
     Column("is_echo", "bool", "trigger and behavior are one feature seen on both sides, e.g. one language"),
-    Column("finding_rank", "int64", "rank among findings by score, from 1", minimum=1),
+    Column("finding_rank", "int64", "rank among findings by rank_weight, echoes last, from 1", minimum=1),
+    Column("score_elsewhere", "double", "score in all chunks but the two with most of both_rows; null when not above 0",
+           minimum=0),
+    Column("rank_weight", "double", "half of score plus within_low (where above 0) less score_elsewhere, "
+           "less ln(k) for the k-th finding of its top chunk"),
     Column("folded_pairs", "int64", "pairs that rest on nearly the same rows and are told by this one", **_COUNT),
     Column("other_triggers", "list<string>", "texts of triggers folded into it, strong and general first, at most 6"),
     Column("other_behaviors", "list<string>", "texts of behaviors folded into it, strong and general first, at most 6"),
@@ -476,7 +480,8 @@ TABLES: dict[str, Table] = _tables(
         "report.findings",
         "one statement about the mix: a pair that stands for all pairs resting on nearly the same rows",
         ("finding_id", "finding_rank", "sentence", "trigger_id", "behavior_id", "trigger_text", "behavior_text",
-         *_COUNTED, *_RATES, *_SCOPE, "top_chunk?", "top_chunk_share?", "folded_pairs",
+         *_COUNTED, *_RATES, *_SCOPE, "top_chunk?", "top_chunk_share?", "score_elsewhere?", "rank_weight",
+         "folded_pairs",
          "other_triggers", "other_behaviors"),
         key=("finding_id",),
         references=(

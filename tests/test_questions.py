@@ -49,6 +49,7 @@ def _fill_pairs(lake: Warehouse) -> None:
         "trigger_text": "a",
         "behavior_text": "b",
         "folded_pairs": 0,
+        "rank_weight": 0.25,
     }
     write(lake, "report.findings", [counted | told])
     group = {

@@ -179,7 +179,8 @@ def test_weak_pairs_are_no_findings(weak: dict[str, Any]) -> None:
 
 
 def test_no_pairs_give_no_findings_in_the_catalogs_columns() -> None:
-    found = Case().told()
+    case = Case()
+    found = report.ranked(case.told(), case.members, np.zeros(case.mix_rows, np.int64))
     assert found.height == 0
     assert set(TABLES["report.findings"].column_names) <= set(found.columns)
 
@@ -279,6 +280,79 @@ def test_folding_is_what_the_rules_say_in_whatever_order_pairs_come(case: Case, 
     ids = [signed_hash(*pair) for pair in pairs_told(found)]
     assert found["finding_id"].to_list() == ids
     assert found["finding_rank"].to_list() == list(range(1, len(ids) + 1))
+
+
+# headlines ------------------------------------------------------------------------------------------------------------
+
+
+def led(**more: Any) -> tuple[int, int]:
+    """Which pair leads when a fragment of a cue scores more and the cue has more evidence: (1, 3) is the fragment."""
+    case = Case()
+    fragment, cue, behavior = case.query(range(60)), case.query(range(100)), case.response(range(100))
+    case.pair(fragment, behavior, score=5.2, log10_p=-60.0, within_low=4.0)
+    case.pair(cue, behavior, **({"score": 5.1, "log10_p": -90.0, "within_low": 4.0} | more))
+    found = case.told()
+    assert found["folded_pairs"].to_list() == [1]
+    return pairs_told(found)[0]
+
+
+def test_a_cue_leads_its_stronger_fragment() -> None:
+    assert led() == (2, 3)
+    assert led(score=3.91, within_low=3.0) == (2, 3)
+
+
+@pytest.mark.parametrize("weaker", [{"score": 3.8}, {"log10_p": -60.0}, {"within_low": 2.9}, {"within_low": None}])
+def test_a_weaker_pair_does_not_lead(weaker: dict[str, Any]) -> None:
+    assert led(**weaker) == (1, 3)
+
+
+# ranks ----------------------------------------------------------------------------------------------------------------
+
+
+def ranks(case: Case, chunk_of_row: np.ndarray) -> pl.DataFrame:
+    return report.ranked(case.told(), case.members, chunk_of_row)
+
+
+def test_what_holds_beyond_two_chunks_comes_after_what_does_not() -> None:
+    case, chunks = Case(400), np.repeat(np.arange(4), 100)
+    general = [row for chunk in range(4) for row in range(chunk * 100, chunk * 100 + 20)]
+    local = range(50, 90)
+    case.pair(case.query(general), case.response(general), "a", score=6.0, within_low=5.0)
+    case.pair(case.query(local), case.response(local), "b", score=5.0, within_low=5.0)
+    found = ranks(case, chunks)
+    assert pairs_told(found) == [(3, 4), (1, 2)]
+    cells = np.array([40, 0, 0, 160]) + 0.5
+    elsewhere = float(np.log(cells) @ [1, -1, -1, 1] - 1.96 * np.sqrt((1 / cells).sum()))
+    assert found["score_elsewhere"].to_list() == [None, pytest.approx(elsewhere)]
+    assert found["rank_weight"].to_list() == pytest.approx([5.0, (11 - elsewhere) / 2])
+    assert found["finding_rank"].to_list() == [1, 2]
+
+
+def test_repeats_and_single_rows_beyond_two_chunks_tell_nothing() -> None:
+    case, chunks = Case(400), np.repeat(np.arange(4), 100)
+    rows = [*range(20), *range(100, 120), *range(200, 205)]
+    case.pair(case.query(rows), case.response(rows))
+    assert ranks(case, chunks)["score_elsewhere"][0] > 0
+    chunks[204] = -1
+    assert ranks(case, chunks)["score_elsewhere"].to_list() == [None]
+
+
+def test_nothing_inside_chunks_counts_half() -> None:
+    case = Case()
+    for start, inside in ((0, None), (100, -3.0), (200, 4.0)):
+        rows = range(start, start + 50)
+        case.pair(case.query(rows), case.response(rows), str(start), score=6.0, within_low=inside)
+    assert ranks(case, np.zeros(1_000, np.int64))["rank_weight"].to_list() == [5.0, 3.0, 3.0]
+
+
+def test_the_odds_of_the_kth_finding_of_a_chunk_are_divided_by_k() -> None:
+    case = Case()
+    for number, (chunk, score) in enumerate((("a", 6.0), ("a", 5.9), ("a", 5.8), ("b", 5.0))):
+        rows = range(number * 100, number * 100 + 50)
+        case.pair(case.query(rows), case.response(rows), chunk, score=score, within_low=score)
+    found = ranks(case, np.zeros(1_000, np.int64))
+    assert found["top_chunk"].to_list() == ["a", "a", "b", "a"]
+    assert found["rank_weight"].to_list() == pytest.approx([6.0, 5.9 - np.log(2), 5.0, 5.8 - np.log(3)])
 
 
 # words ----------------------------------------------------------------------------------------------------------------

@@ -142,7 +142,13 @@ def build_findings(lake: Warehouse, settings: Settings, progress: Progress = sil
             )
         )
         rows_of = {int(key[0]): part["row_number"].to_numpy() for key, part in members.group_by("feature_id")}
-        told = report.findings(
+        units = frame_of(
+            lens.table(
+                "select if(row_number() over (partition by content_id, chunk order by row_id) = 1, "
+                "dense_rank() over (order by chunk) - 1, -1)::bigint as chunk_number from corpus.rows order by row_id"
+            )
+        )
+        found = report.findings(
             frame_of(lens.table("select * from correlations.pairs where score > 0 and q_value < 0.05")),
             frame_of(lens.table("select * from correlations.features")),
             rows_of,
@@ -151,6 +157,7 @@ def build_findings(lake: Warehouse, settings: Settings, progress: Progress = sil
             max_findings=settings.report.max_findings,
             min_contents=settings.report.min_contents,
         )
+        told = report.ranked(found, rows_of, units["chunk_number"].to_numpy())
         transaction.write("report.findings", told.select(TABLES["report.findings"].column_names).to_arrow(), facts)
 
     return run_step(lake, settings, "findings", work)
