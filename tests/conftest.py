@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from chunky.settings import Settings
 from chunky.warehouse import Warehouse
+
+# The instant embedder, for tests that are not about vectors: a model takes 5 s to load.
+QUICK = Settings.model_validate({"embeddings": {"embedder": "hashing"}})
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_vectors() -> Iterator[None]:
+    """The same where the settings come from their sources, as the command line has them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHUNKY_EMBEDDINGS_EMBEDDER", "hashing")
+        yield
 
 
 @pytest.fixture

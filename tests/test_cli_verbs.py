@@ -24,6 +24,7 @@ from chunky.features import Feature
 from chunky.lens import Lens
 from chunky.settings import Settings
 from chunky.warehouse import Warehouse
+from tests.conftest import QUICK
 
 RUNNER = CliRunner()
 EVIL = "ev\x1b[31mil\u202e [bold]mix"
@@ -62,7 +63,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with every table; tests must not change it."""
     folder = tmp_path_factory.mktemp("verbs")
     write_mix(folder / "mix.jsonl")
-    lake, settings = Warehouse(folder / "lake"), Settings()
+    lake, settings = Warehouse(folder / "lake"), QUICK
     assert all(file.fault is None for file in pipeline.ingest(lake, [str(folder / "mix.jsonl")], settings))
     for step in pipeline.STEPS.values():
         step(lake, settings, pipeline.silent)
@@ -185,7 +186,7 @@ def test_ask_without_a_match_says_what_to_change(built: Path):
 def test_a_lone_small_chunk_has_no_findings_and_nothing_to_stand_above(tmp_path: Path):
     records = [record(number, "calm", f"stone {number}", "river") for number in range(30)]
     (tmp_path / "mix.jsonl").write_text("\n".join(json.dumps(entry) for entry in records), encoding="utf-8")
-    lake, settings = Warehouse(tmp_path / "lake"), Settings()
+    lake, settings = Warehouse(tmp_path / "lake"), QUICK
     list(pipeline.ingest(lake, [str(tmp_path / "mix.jsonl")], settings))
     for step in pipeline.STEPS.values():
         step(lake, settings, pipeline.silent)
@@ -412,7 +413,7 @@ def test_build_runs_as_a_dagster_job_and_again_does_nothing(built: Path, tmp_pat
     steps = told(lake, "build")["steps"]
     assert [step["step"] for step in steps] == list(pipeline.STEPS)
     assert all(step["is_new"] for step in steps)
-    assert "0 of 7 steps had work to do" in invoke(lake, "build").stdout
+    assert "0 of 10 steps had work to do" in invoke(lake, "build").stdout
 
 
 def test_build_refuses_unknown_steps(built: Path):

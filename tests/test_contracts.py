@@ -32,6 +32,8 @@ def value(name: str, row: int) -> Any:
         "int64": int(low) + row,
         "int32": int(low) + row % 3,
         "double": low + row / 1024,
+        "float": low + row / 1024,
+        "list<float>": [row / 1024, 1.0],
         "bool": row % 2 == 0,
         "list<string>": [f"{row}"],
         "list<int64>": [row],

@@ -321,7 +321,7 @@ def test_json_holds_all_numbers() -> None:
 
 def build(world: World, folder: Path, **changes: Any) -> Path:
     files = write_world(world, folder.with_suffix(".mix"))
-    values = Settings.model_validate(changes)
+    values = Settings.model_validate({"embeddings": {"embedder": "hashing"}} | changes)
     lake = Warehouse(folder)
     assert all(taken.fault is None for taken in pipeline.ingest(lake, [str(files.folder)], values))
     for name, step in pipeline.STEPS.items():

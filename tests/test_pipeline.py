@@ -21,9 +21,12 @@ from chunky.warehouse import Warehouse
 SMALL = {
     "keywords": {"min_rows": 2},
     "attributes": {"topics": 20, "word_vectors": "mix"},
+    "embeddings": {"embedder": "hashing"},
     "correlations": {"mined_min_rows": 5, "min_trigger_contents": 5},
 }
 SETTINGS = Settings.model_validate(SMALL)
+OF_VECTORS = {"embeddings", "clusters", "features", "pairs", "findings"}
+NO_TOPICS = ("attributes.words", "attributes.topics")  # no word of so small a mix tells one
 HELD = [name for name, entry in TABLES.items() if not entry.is_view]
 
 
@@ -72,6 +75,8 @@ def new(built: dict[str, pipeline.Built]) -> set[str]:
 
 def content(lake: Warehouse, name: str) -> pl.DataFrame:
     """All rows of a table in order of its key."""
+    if TABLES[name].storage == "lance":
+        return pl.DataFrame(lake.vectors(name).dataset().to_table()).sort(TABLES[name].key)
     frames = [pl.read_parquet(path, hive_partitioning=False) for path in lake.files(name)]
     return pl.concat(frames).sort(TABLES[name].key) if frames else pl.DataFrame()
 
@@ -119,8 +124,9 @@ def test_a_second_run_does_nothing(mix: Path, lake: Warehouse) -> None:
     [
         ({"report": {"max_findings": 1}}, {"findings"}),
         ({"correlations": SMALL["correlations"] | {"min_both_rows": 6}}, {"features", "pairs", "findings"}),
-        ({"keywords": {"min_rows": 3}}, {"counts", "phrases", "attributes", "features", "pairs", "findings"}),
-        ({"attributes": SMALL["attributes"] | {"topics": 30}}, {"attributes"}),
+        ({"keywords": {"min_rows": 3}}, set(pipeline.STEPS) - {"chunks", "duplicates"}),
+        ({"attributes": SMALL["attributes"] | {"topics": 30}}, {"attributes", *OF_VECTORS}),
+        ({"clusters": {"k": 7}}, OF_VECTORS - {"embeddings"}),
         ({"engine": {"threads": 1}}, set()),
         ({"sql": {"row_cap": 1}}, set()),
     ],
@@ -151,7 +157,7 @@ def test_two_lakes_hold_the_same_rows(mix: Path, tmp_path: Path) -> None:
     for name in HELD:
         first, second = (content(lake, name) for lake in lakes)
         assert first.equals(second), name
-        assert first.height > 0, name
+        assert first.height > 0 or name in NO_TOPICS, name
 
 
 def test_a_mix_of_one_chunk_has_findings_too(tmp_path: Path, lake: Warehouse) -> None:

@@ -20,10 +20,11 @@ from chunky.planted import Truth, World, WorldSpec, pair_matches, permute_respon
 from chunky.planted.matching import PRECISION, RECALL
 from chunky.settings import Settings
 from chunky.warehouse import Warehouse
+from tests.conftest import QUICK
 
 SEED = 20_261_100  # worlds are SEED, SEED + 1, …
 TOP = 20  # findings that people read
-STEPS = ("counts", "phrases", "features", "pairs", "findings")
+STEPS = [name for name in pipeline.STEPS if name not in ("chunks", "duplicates")]
 MAX_FALSE = 5  # pairs of a permuted world, where none is true
 
 
@@ -39,7 +40,7 @@ class Audit(NamedTuple):
 
 def audit(world: World, folder: Path) -> Audit:
     """Write the world as files, take them in, and build everything that findings need."""
-    lake, values = Warehouse(folder / "lake"), Settings()
+    lake, values = Warehouse(folder / "lake"), QUICK
     assert all(taken.fault is None for taken in pipeline.ingest(lake, [str(write_world(world, folder).folder)], values))
     for step in STEPS:
         pipeline.STEPS[step](lake, values, pipeline.silent)
