@@ -119,6 +119,8 @@ def _make(session: Session, seed: int, stack: ExitStack) -> Truth:
     watcher("plant", 0, None)
     world = plant_world(demo_spec(seed))
     files = write_world(world, session.lake.parent / f"{session.lake.name}-planted-{seed}")
+    # A sentence encoder takes half a minute for these sentences, and with so few each is a cluster of its own anyway.
+    session.flags.setdefault("embeddings.embedder", "hashing")
     work.ingest(session, [str(files.folder)], ReadOptions(), watcher)
     work.build(session, watcher)
     return world.truth

@@ -20,7 +20,7 @@ from chunky.indexes.neighbors import Postings, nearest_rows
 from chunky.lance_tables import LanceTable
 from chunky.lens import Lens
 from chunky.pipeline.frame import frame_of
-from chunky.pipeline.vectors import Picked, is_from
+from chunky.pipeline.vectors import Picked, embedder_of, is_from
 from chunky.settings import Settings
 from chunky.tables import SIDES
 from chunky.warehouse import Warehouse
@@ -97,7 +97,7 @@ def nearest_sentences(lake: Warehouse, settings: Settings, sentence: str, side: 
     table = lake.vectors("embeddings.vectors")
     query, ids, picked = _asked(lake, settings, table, [sentence], side)
     found = open_index("auto", picked.whole()).search(query, k)
-    return Near(ids[found.positions[0]], found.scores[0], settings.embeddings.embedder)
+    return Near(ids[found.positions[0]], found.scores[0], embedder_of(table))
 
 
 def neighborhoods(lake: Warehouse, lens: Lens, settings: Settings, sentences: list[str], side: str) -> list[I64]:
@@ -126,11 +126,11 @@ class _Asked(NamedTuple):
 
 
 def _asked(lake: Warehouse, settings: Settings, table: LanceTable, sentences: list[str], side: str) -> _Asked:
-    embedder = get_embedder(settings.embeddings.embedder, settings.embeddings.device)
+    embedder = get_embedder(embedder_of(table), settings.embeddings.device)  # the lake's own, whatever the settings say
     if not is_from(table, embedder):
         raise LakeError(
-            f"the vectors of this lake were not made by {embedder.name}",
-            "name their embedder with --set embeddings.embedder=…, or build them again: chunky build",
+            f"the embedder {embedder.name} is not the one that made this lake's vectors (other weights or products)",
+            "build them again: chunky build",
         )
     with Lens(lake, settings) as lens:
         of_side = lens.table("select attribute_id from attributes.texts where side = ?", [side])[

@@ -65,6 +65,12 @@ def build_embeddings(lake: Warehouse, settings: Settings, progress: Progress = s
     return run_step(lake, settings, "embeddings", work)
 
 
+def embedder_of(table: LanceTable) -> str:
+    """The name of the embedder that made the vectors of a table, as `get_embedder` takes it."""
+    made_by = json.loads(table.metadata[_IDENTITY])
+    return str(made_by["name"]) + (f"@{made_by['address']}" if "address" in made_by else "")
+
+
 def is_from(table: LanceTable, embedder: Embedder) -> bool:
     """Whether the vectors of a table were made by this embedder."""
     if not table.exists:
