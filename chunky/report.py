@@ -169,7 +169,8 @@ def ranked(found: pl.DataFrame, members: Mapping[int, I64], chunk_of_row: I64) -
     `chunk_of_row[row]` is the number of the row's chunk from 0, int64, or -1 for a repeat inside its chunk, which is no
     evidence. `score_elsewhere` is the score in all chunks but the `_HOSTS` with the most rows of both, null where it is
     not above 0 or not known. `rank_weight` = ½ (score + within_low - score_elsewhere) - ln(k) for the k-th finding of
-    its top chunk by that weight; within_low counts as 0 where it is null or negative. Echoes come last.
+    its top chunk by that weight. A negative within_low counts as 0; an unknown one as the score, or as 0 where the
+    trigger is a chunk, which no model sees. Echoes come last.
     """
     sizes = np.bincount(chunk_of_row[chunk_of_row >= 0])
     features = {*found["trigger_id"], *found["behavior_id"]}
@@ -183,7 +184,8 @@ def ranked(found: pl.DataFrame, members: Mapping[int, I64], chunk_of_row: I64) -
         )
         for trigger, behavior in found.select("trigger_id", "behavior_id").iter_rows()
     ]
-    strength = pl.col("score") + pl.col("within_low").fill_null(0).clip(lower_bound=0)
+    unknown = pl.when(pl.col("trigger_kind") == "chunk").then(0.0).otherwise(pl.col("score"))
+    strength = pl.col("score") + pl.coalesce(pl.col("within_low").clip(lower_bound=0), unknown)
     order, descending = (
         ["is_echo", "rank_weight", "score", "trigger_id", "behavior_id"],
         [False, True, True, False, False],

@@ -287,8 +287,8 @@ COLUMNS: dict[str, Column] = _columns(
     Column("finding_rank", "int64", "rank among findings by rank_weight, echoes last, from 1", minimum=1),
     Column("score_elsewhere", "double", "score in all chunks but the two with most of both_rows; null when not above 0",
            minimum=0),
-    Column("rank_weight", "double", "half of score plus within_low (where above 0) less score_elsewhere, "
-           "less ln(k) for the k-th finding of its top chunk"),
+    Column("rank_weight", "double", "half of score plus within_low (0 where negative or the trigger is a chunk, "
+           "score where unknown) less score_elsewhere, less ln(k) for the k-th finding of its top chunk"),
     Column("folded_pairs", "int64", "pairs that rest on nearly the same rows and are told by this one", **_COUNT),
     Column("other_triggers", "list<string>", "texts of triggers folded into it, strong and general first, at most 6"),
     Column("other_behaviors", "list<string>", "texts of behaviors folded into it, strong and general first, at most 6"),

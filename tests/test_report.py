@@ -337,12 +337,14 @@ def test_repeats_and_single_rows_beyond_two_chunks_tell_nothing() -> None:
     assert ranks(case, chunks)["score_elsewhere"].to_list() == [None]
 
 
-def test_nothing_inside_chunks_counts_half() -> None:
+@pytest.mark.parametrize(
+    ("kind", "inside", "weight"),
+    [("keyword", 4.0, 5.0), ("keyword", -3.0, 3.0), ("keyword", None, 6.0), ("chunk", None, 3.0)],
+)
+def test_half_of_the_weight_is_what_holds_inside_chunks(kind: str, inside: float | None, weight: float) -> None:
     case = Case()
-    for start, inside in ((0, None), (100, -3.0), (200, 4.0)):
-        rows = range(start, start + 50)
-        case.pair(case.query(rows), case.response(rows), str(start), score=6.0, within_low=inside)
-    assert ranks(case, np.zeros(1_000, np.int64))["rank_weight"].to_list() == [5.0, 3.0, 3.0]
+    case.pair(case.query(range(50), kind=kind), case.response(range(50)), score=6.0, within_low=inside)
+    assert ranks(case, np.zeros(1_000, np.int64))["rank_weight"].to_list() == [weight]
 
 
 def test_the_odds_of_the_kth_finding_of_a_chunk_are_divided_by_k() -> None:
