@@ -22,7 +22,7 @@ FAILED_REPLIES = ("truncated json", "wrong schema", "empty", "refusal", "cut")
 
 @dataclass(frozen=True)
 class Ask:
-    """One call as the server sees it: which API, its last user text, how often that text has come (from 0), the body."""
+    """One call as the server sees it: which API, its last text, how often that has come (from 0), the body."""
 
     api: str
     prompt: str

@@ -53,14 +53,14 @@ class Spending(NamedTuple):
 
 def open_budget(connection: sqlite3.Connection, budget: Budget) -> None:
     """Put the run's limits into the file; SettingsError when another process gave the same run other limits."""
-    for role, limit in budget.limits().items():
-        connection.execute(
-            "insert into budgets (run, role, limit_nano) values (?, ?, ?) on conflict do nothing",
-            (budget.run, role, limit),
+    wanted = budget.limits()
+    held = dict(connection.execute("select role, limit_nano from budgets where run = ?", (budget.run,)).fetchall())
+    if not held:
+        connection.executemany(
+            "insert into budgets (run, role, limit_nano) values (?, ?, ?)",
+            [(budget.run, role, limit) for role, limit in wanted.items()],
         )
-    rows = connection.execute("select role, limit_nano from budgets where run = ?", (budget.run,))
-    held = dict(rows.fetchall())
-    if held != budget.limits():
+    elif held != wanted:
         raise SettingsError(
             f"run {budget.run!r} has other limits already",
             "use the same limits in all its processes, or name a new run",

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from chunky.llm.budget import Budget
-from chunky.llm.ledger import Answer, Call, Claim, Ledger
+from chunky.llm.ledger import Answer, Call, Ledger
 from chunky.llm.limits import Limiter, Policy, Timing
 from chunky.llm.outcomes import content_key, failure, hit, outcome_of, reply_of
 from chunky.llm.prices import Price, most_tokens
@@ -191,7 +191,7 @@ class Caller:
                 return failure(self._ended, self.name)
             claim = self._ledger.claim(asked.call, asked.bound)
             if claim.state == "mine":
-                return await self._pay(asked, claim)
+                return await self._pay(asked)
             self._limiter.leave()
             if claim.answer is not None:
                 outcome, reply = hit(claim.answer, self.name)
@@ -204,7 +204,7 @@ class Caller:
             await self._timing.sleep(look)
             look = min(_LAST_LOOK, look * 2)
 
-    async def _pay(self, asked: _Asked, claim: Claim) -> Reply:
+    async def _pay(self, asked: _Asked) -> Reply:
         """Make a claimed call, whose slot is held, as often as it takes, and settle it."""
         started, is_settled = self._timing.clock(), False
         try:
@@ -213,7 +213,7 @@ class Caller:
                 wait = self._policy.wait(result, attempts, self._draws)
                 if wait is None or self._end() is not None:
                     break
-                if result.may_be_paid and not self._ledger.count_attempt(asked.call, claim, asked.bound):
+                if result.may_be_paid and not self._ledger.count_attempt(asked.call, asked.bound):
                     result = replace(_OVER_BUDGET, detail=f"no room for another attempt after: {result.detail}")
                     break
                 await self._wait(wait, is_for_all=result.retry_after is not None)
@@ -226,12 +226,12 @@ class Caller:
                 result, attempts = await self._attempt(asked), attempts + 1
             seconds = self._timing.clock() - started
             outcome = outcome_of(result, asked.request, self._price, asked.bound, seconds, attempts)
-            self._ledger.settle(asked.call, claim, outcome)
+            self._ledger.settle(asked.call, outcome)
             is_settled = True
             return reply_of(outcome, self.name)
         finally:
             if not is_settled:  # cancelled, or the books cannot be written
-                self._ledger.lose(claim)
+                self._ledger.lose(asked.call)
 
     def _end(self) -> Fault | None:
         """Why no call can succeed any more, for all calls of this model."""

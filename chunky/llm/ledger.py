@@ -26,24 +26,28 @@ from chunky.llm.owners import Owner, is_alive
 
 VERSION = 1
 _BUSY_SECONDS = 60
-_HITS_HELD = 500  # hits cost nothing, so losing some to a kill does; one commit each would triple their price
+_NOTES_HELD = 500  # hits cost nothing, so losing some to a kill does; one commit each would triple their price
 
 _SCHEMA = """
+create table if not exists intents (
+    key blob primary key, owner text not null, run text not null, role text not null, model text not null,
+    prompt_version text not null, sample integer not null, started_at real not null,
+    nano_reserved integer not null, nano_counted integer not null default 0
+) strict, without rowid;
 create table if not exists calls (
     call integer primary key, key blob not null, run text not null, role text not null, model text not null,
-    prompt_version text not null, sample integer not null, owner text not null,
-    state text not null check (state in ('intent', 'answered', 'failed', 'lost', 'cached')),
-    started_at real not null, seconds real, attempts integer, input_tokens integer, output_tokens integer,
-    nano_usd integer, nano_counted integer not null default 0, nano_reserved integer not null default 0,
-    error text, detail text, reply text
+    prompt_version text not null, sample integer not null, started_at real not null,
+    state text not null check (state in ('answered', 'failed', 'lost', 'cached', 'offline')),
+    seconds real, attempts integer, input_tokens integer, output_tokens integer,
+    nano_usd integer, nano_counted integer not null, error text, detail text, reply text, digest blob
 ) strict;
-create unique index if not exists one_intent on calls (key) where state = 'intent';
-create index if not exists open_intents on calls (owner) where state = 'intent';
-create table if not exists answers (
-    key blob primary key, text text not null, input_tokens integer, output_tokens integer, model text not null,
-    call integer not null, digest blob not null
-) strict;
+create unique index if not exists answers on calls (key) where state = 'answered';
 """
+_INSERT = (
+    "insert into calls (key, run, role, model, prompt_version, sample, started_at, state, seconds, attempts,"
+    " input_tokens, output_tokens, nano_usd, nano_counted, error, detail, reply, digest)"
+    " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 class Answer(NamedTuple):
@@ -69,12 +73,11 @@ class Call:
 class Claim(NamedTuple):
     """What became of the wish to make a call.
 
-    "mine": go on, as call `call`; "hit": here is the answer; "theirs": `owner` is making the same call; "later": no
+    "mine": go on; "hit": here is the answer; "theirs": `owner` is making the same call; "later": no
     room in the budget until other calls settle; "no": no room.
     """
 
     state: Literal["mine", "hit", "theirs", "later", "no"]
-    call: int = 0
     answer: Answer | None = None
     owner: str = ""
 
@@ -92,8 +95,8 @@ class Outcome:
     output_tokens: int | None
     nano_usd: int | None
     nano_counted: int
-    seconds: float
-    attempts: int
+    seconds: float | None
+    attempts: int | None
 
 
 def digest(text: str) -> bytes:
@@ -111,7 +114,7 @@ class Ledger:
         self.path = path
         self._now = time_of_day
         self._lock = threading.RLock()
-        self._hits: list[tuple[object, ...]] = []
+        self._notes: list[tuple[object, ...]] = []
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         self._owners = None if path is None else path.with_name(path.name + ".owners")
@@ -158,7 +161,7 @@ class Ledger:
         """The answer at a content address."""
         with self._lock:
             row = self.connection.execute(
-                "select text, input_tokens, output_tokens from answers where key = ?", (key,)
+                "select reply, input_tokens, output_tokens from calls where key = ? and state = 'answered'", (key,)
             ).fetchone()
         return None if row is None else Answer(*row)
 
@@ -180,22 +183,20 @@ class Ledger:
             answer = self.find(call.key)
             if answer is not None:
                 return Claim("hit", answer=answer)
-            row = connection.execute(
-                "select owner from calls where key = ? and state = 'intent'", (call.key,)
-            ).fetchone()
+            row = connection.execute("select owner from intents where key = ?", (call.key,)).fetchone()
             if row is not None:
                 return Claim("theirs", owner=row[0])
             room = budgets.reserve(connection, call.run, call.role, bound)
             if room != "yes":
                 return Claim(room)
-            made = connection.execute(
-                "insert into calls (key, run, role, model, prompt_version, sample, owner, state, started_at,"
-                " nano_reserved) values (?, ?, ?, ?, ?, ?, ?, 'intent', ?, ?)",
-                (*_identity(call), self.owner, self._now(), bound),
+            connection.execute(
+                "insert into intents (key, run, role, model, prompt_version, sample, started_at, owner, nano_reserved)"
+                " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*_identity(call), self._now(), self.owner, bound),
             )
-            return Claim("mine", made.lastrowid or 0)
+            return Claim("mine")
 
-    def count_attempt(self, call: Call, claim: Claim, bound: int) -> bool:
+    def count_attempt(self, call: Call, bound: int) -> bool:
         """Count an attempt that may have been paid for at its bound, and reserve the same again for the next one;
         False when the budget has no room for it (the intent then holds no reservation).
         """
@@ -203,78 +204,50 @@ class Ledger:
             budgets.settle(connection, call.run, call.role, bound, bound)
             has_room = budgets.reserve(connection, call.run, call.role, bound) == "yes"
             connection.execute(
-                "update calls set nano_counted = nano_counted + ?, nano_reserved = ? where call = ?",
-                (bound, bound if has_room else 0, claim.call),
+                "update intents set nano_counted = nano_counted + ?, nano_reserved = ? where key = ?",
+                (bound, bound if has_room else 0, call.key),
             )
             return has_room
 
-    def settle(self, call: Call, claim: Claim, outcome: Outcome) -> None:
+    def settle(self, call: Call, outcome: Outcome) -> None:
         """Write how a claimed call ended, what it cost, and its answer if it is one."""
         with self.transaction() as connection:
-            ((reserved,),) = connection.execute("select nano_reserved from calls where call = ?", (claim.call,))
+            started, reserved, counted = _end_intent(connection, call.key, self._now())
             budgets.settle(connection, call.run, call.role, reserved, outcome.nano_counted)
-            is_answer = outcome.error is None
-            connection.execute(
-                "update calls set state = ?, seconds = ?, attempts = ?, input_tokens = ?, output_tokens = ?,"
-                " nano_usd = ?, nano_counted = nano_counted + ?, nano_reserved = 0, error = ?, detail = ?, reply = ?"
-                " where call = ?",
-                (
-                    "answered" if is_answer else "failed", outcome.seconds, outcome.attempts, outcome.input_tokens,
-                    outcome.output_tokens, outcome.nano_usd, outcome.nano_counted, outcome.error, outcome.detail,
-                    None if is_answer else outcome.text, claim.call,
-                ),
-            )  # fmt: skip
-            if is_answer and outcome.text is not None:
-                connection.execute(
-                    "insert or replace into answers values (?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        call.key, outcome.text, outcome.input_tokens, outcome.output_tokens, call.model, claim.call,
-                        digest(outcome.text),
-                    ),
-                )  # fmt: skip
+            state = "answered" if outcome.error is None else "failed"
+            connection.execute(_INSERT, _row(call, started, state, outcome, counted))
 
-    def lose(self, claim: Claim) -> None:
+    def lose(self, call: Call) -> None:
         """Write that nobody will learn how a claimed call ended; the budget counts it at its bound."""
-        self._lose("call = ?", claim.call)
+        self._lose("key = ?", call.key)
 
-    def note(self, call: Call, state: Literal["cached", "answered", "failed"], outcome: Outcome) -> None:
+    def note(self, call: Call, state: Literal["cached", "offline", "failed"], outcome: Outcome) -> None:
         """Write down a call that cost nothing: a hit, or one of an offline provider. Commits come in groups."""
-        row = (
-            *_identity(call), self.owner, state, self._now(), outcome.seconds, outcome.attempts, outcome.input_tokens,
-            outcome.output_tokens, outcome.nano_usd, outcome.error, outcome.detail,
-        )  # fmt: skip
         with self._lock:
-            self._hits.append(row)
-            if len(self._hits) >= _HITS_HELD:
+            self._notes.append(_row(call, self._now(), state, outcome, 0))
+            if len(self._notes) >= _NOTES_HELD:
                 self.flush()
 
     def flush(self) -> None:
         """Commit what `note` holds."""
         with self._lock:
-            if not self._hits:
+            if not self._notes:
                 return
             with self.transaction() as connection:
-                connection.executemany(
-                    "insert into calls (key, run, role, model, prompt_version, sample, owner, state, started_at,"
-                    " seconds, attempts, input_tokens, output_tokens, nano_usd, error, detail)"
-                    " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    self._hits,
-                )
-            self._hits.clear()
+                connection.executemany(_INSERT, self._notes)
+            self._notes.clear()
 
     def reject(self, key: bytes, reason: str) -> bool:
         """Take an answer back that its reader cannot use: it stays in the books as a bad reply, and is asked again next
         time. False when there is none.
         """
         with self.transaction() as connection:
-            row = connection.execute("delete from answers where key = ? returning call, text", (key,)).fetchone()
-            if row is None:
-                return False
-            connection.execute(
-                "update calls set state = 'failed', error = 'bad reply', detail = ?, reply = ? where call = ?",
-                (reason, row[1], row[0]),
+            changed = connection.execute(
+                "update calls set state = 'failed', error = 'bad reply', detail = ?"
+                " where key = ? and state = 'answered'",
+                (reason, key),
             )
-            return True
+            return changed.rowcount == 1
 
     def bury(self, owner: str) -> bool:
         """Count the open calls of a dead owner as lost; False when it lives. Its own owner may do it, too."""
@@ -288,25 +261,47 @@ class Ledger:
     def bury_dead(self) -> None:
         """Count the open calls of all dead owners as lost."""
         with self._lock:
-            rows = self.connection.execute("select distinct owner from calls where state = 'intent'").fetchall()
+            rows = self.connection.execute("select distinct owner from intents").fetchall()
         for (owner,) in rows:
             if owner != self.owner:
                 self.bury(owner)
 
-    def _lose(self, where: Literal["call = ?", "owner = ?"], value: int | str) -> None:
+    def _lose(self, where: Literal["key = ?", "owner = ?"], value: bytes | str) -> None:
         with self.transaction() as connection:
             rows = connection.execute(
-                f"update calls set state = 'lost', error = 'lost', nano_counted = nano_counted + nano_reserved"
-                f" where {where} and state = 'intent' returning call, run, role, nano_reserved",
+                f"delete from intents where {where} returning key, run, role, model, prompt_version, sample,"
+                " started_at, nano_reserved, nano_counted",
                 (value,),
             ).fetchall()
-            for call, run, role, reserved in rows:
-                budgets.settle(connection, run, role, reserved, reserved)
-                connection.execute("update calls set nano_reserved = 0 where call = ?", (call,))
+            for *identity, started, reserved, counted in rows:
+                call = Call(identity[0], identity[2], identity[3], identity[4], identity[5], identity[1])
+                budgets.settle(connection, call.run, call.role, reserved, reserved)
+                connection.execute(_INSERT, _row(call, started, "lost", _LOST, counted + reserved))
 
 
 def _identity(call: Call) -> tuple[object, ...]:
     return (call.key, call.run, call.role, call.model, call.prompt_version, call.sample)
+
+
+def _row(call: Call, started: float, state: str, outcome: Outcome, counted_before: int) -> tuple[object, ...]:
+    """Values of `_INSERT`."""
+    reply = None if state in ("cached", "offline") else outcome.text
+    return (
+        *_identity(call), started, state, outcome.seconds, outcome.attempts, outcome.input_tokens,
+        outcome.output_tokens, outcome.nano_usd, outcome.nano_counted + counted_before, outcome.error, outcome.detail,
+        reply, None if reply is None else digest(reply),
+    )  # fmt: skip
+
+
+def _end_intent(connection: sqlite3.Connection, key: bytes, now: float) -> tuple[float, int, int]:
+    """Remove an intent: when it started, what it holds in reserve, what was counted for earlier attempts."""
+    row = connection.execute(
+        "delete from intents where key = ? returning started_at, nano_reserved, nano_counted", (key,)
+    ).fetchone()
+    return (now, 0, 0) if row is None else row
+
+
+_LOST = Outcome(None, "lost", "the process ended while the call was in flight", None, None, None, 0, None, None)
 
 
 def _connect(path: Path | None) -> sqlite3.Connection:

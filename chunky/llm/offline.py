@@ -45,7 +45,7 @@ class Offline:
             seconds = self._clock() - started
             if self._ledger is not None:
                 outcome = Outcome(text, error, detail, None, None, 0, 0, seconds, 1)
-                self._ledger.note(self._call(request), "answered" if error is None else "failed", outcome)
+                self._ledger.note(self._call(request), "offline" if error is None else "failed", outcome)
             kept = text if error is None else None
             replies.append(Reply(kept, error, detail, None, None, 0.0, seconds, False, 1, self.name))
             if on_reply is not None:

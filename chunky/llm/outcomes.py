@@ -45,9 +45,9 @@ def reply_of(outcome: Outcome, model: str) -> Reply:
         outcome.input_tokens,
         outcome.output_tokens,
         usd(outcome.nano_usd),
-        outcome.seconds,
+        outcome.seconds or 0.0,
         False,
-        outcome.attempts,
+        outcome.attempts or 0,
         model,
     )
 
