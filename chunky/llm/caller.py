@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-import weakref
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -83,11 +82,9 @@ class Caller:
         self._timing = timing or Timing()
         self._draws = random.Random(seed)
         self._ceiling = max_in_flight
-        self._limiter = Limiter(max_in_flight, self._timing.clock)
+        self._limiter = Limiter(max_in_flight, self._timing.clock)  # keeps what it learned for the next job
         self._ended: Fault | None = None
         self._one_job = threading.Lock()
-        self._runner = asyncio.Runner()
-        self._close = weakref.finalize(self, _close, self._runner, provider)
 
     def complete(self, requests: Iterable[Request], on_reply: OnReply | None = None) -> list[Reply]:
         """One reply per request, in their order; `on_reply` gets each with its index as it comes, in this thread.
@@ -96,15 +93,11 @@ class Caller:
         and is raised then.
         """
         with self._one_job:
-            return _in_own_loop(self._runner, self._complete(requests, on_reply))
+            return _run(self._complete(requests, on_reply))
 
     def reject(self, request: Request, reason: str) -> bool:
         """Take back the answer to a request that its parser cannot use; it is asked again next time."""
         return self._ledger.reject(self._ask(request).call.key, reason)
-
-    def close(self) -> None:
-        """Close the connections. Collecting the model does the same."""
-        self._close()
 
     def _ask(self, request: Request) -> _Asked:
         body = self._provider.body(request)
@@ -127,6 +120,7 @@ class Caller:
             raise
         finally:
             await asyncio.gather(*job.tasks, return_exceptions=True)
+            await self._provider.close()
             self._ledger.flush()
         if job.broken is not None:
             raise job.broken
@@ -271,18 +265,11 @@ class Caller:
 _OVER_BUDGET = Fault("budget", "the call could pass the limit of its run or role")
 
 
-def _close(runner: asyncio.Runner, provider: Provider) -> None:
-    try:
-        _in_own_loop(runner, provider.close())
-    finally:
-        runner.close()
-
-
-def _in_own_loop(runner: asyncio.Runner, work: Coroutine[Any, Any, _T]) -> _T:
-    """Run `work` in the runner's loop, from a thread of its own where this one runs a loop (a notebook)."""
+def _run(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run `work` in a loop of its own, in a thread of its own where this one runs a loop already (a notebook)."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return runner.run(work)
+        return asyncio.run(work)
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(runner.run, work).result()
+        return thread.submit(asyncio.run, work).result()

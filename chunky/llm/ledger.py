@@ -152,10 +152,10 @@ class Ledger:
                 ) from error
             try:
                 yield self.connection
-            except BaseException:
-                self.connection.execute("rollback")
-                raise
-            self.connection.execute("commit")
+                self.connection.execute("commit")
+            finally:
+                if self.connection.in_transaction:
+                    self.connection.execute("rollback")
 
     def find(self, key: bytes) -> Answer | None:
         """The answer at a content address."""

@@ -17,6 +17,7 @@ from chunky.llm.providers.base import Fault, Sent
 from chunky.llm.providers.faults import fault_of, unreadable
 
 if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
     from anthropic.types import Message
 
 VENDOR_URL = "https://api.anthropic.com"
@@ -29,16 +30,12 @@ class Anthropic:
     """One model of Anthropic, or of a server that speaks its API (`base_url`)."""
 
     def __init__(self, name: str, model: str, base_url: str, key: SecretStr, timeout: float) -> None:
-        from anthropic import AsyncAnthropic
-
         self.name = name
         self.key_parts: tuple[str, ...] = ("anthropic", base_url)
         self._model = model
         self._key = key
-        # Our own policy retries; the SDK's would send a call again that the ledger counts once.
-        self._client = AsyncAnthropic(
-            api_key=key.get_secret_value(), base_url=base_url, max_retries=0, timeout=timeout, open_telemetry=False
-        )
+        self._base_url, self._timeout = base_url, timeout
+        self._client: AsyncAnthropic | None = None
         self._schemas: dict[str, dict[str, Any]] = {}
 
     def body(self, request: Request) -> dict[str, Any]:
@@ -66,7 +63,7 @@ class Anthropic:
         from anthropic import APIError
 
         try:
-            message = await cast(Any, self._client.messages.create)(**body)
+            message = await cast(Any, self._open().messages.create)(**body)
         except APIError as error:
             return fault_of(error, self._key)
         except json.JSONDecodeError as error:
@@ -78,7 +75,20 @@ class Anthropic:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    def _open(self) -> AsyncAnthropic:
+        """The client of the running loop. Its retries are off: our policy retries, and the ledger counts."""
+        from anthropic import AsyncAnthropic
+
+        if self._client is None:
+            self._client = AsyncAnthropic(
+                api_key=self._key.get_secret_value(), base_url=self._base_url, max_retries=0,
+                timeout=self._timeout, open_telemetry=False,
+            )  # fmt: skip
+        return self._client
 
 
 def _read(message: Message) -> Sent | Fault:

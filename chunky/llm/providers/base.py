@@ -51,9 +51,9 @@ class Provider(Protocol):
         ...
 
     async def send(self, body: Mapping[str, Any]) -> Sent | Fault:
-        """Send once and wait for the whole reply."""
+        """Send once and wait for the whole reply. The first call opens connections, in the loop that runs."""
         ...
 
     async def close(self) -> None:
-        """Close connections."""
+        """Close the connections that the calls since the last `close` have used."""
         ...

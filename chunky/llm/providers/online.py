@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from chunky.errors import SettingsError
+from chunky.errors import PrerequisiteError, SettingsError
 from chunky.llm.caller import Caller
 from chunky.llm.keys import check_url, find_key
 from chunky.llm.ledger import Ledger
@@ -36,6 +37,10 @@ def openai_model(spec: Spec, context: Context) -> Caller:
 def _caller(spec: Spec, context: Context, make: Make, vendor_url: str, key_variable: str) -> Caller:
     if not spec.model:
         raise SettingsError(f"{spec.text!r} names no model", f"write it as {spec.provider}:NAME")
+    if find_spec(spec.provider) is None:
+        raise PrerequisiteError(
+            f"{spec.provider} models need its SDK", f"pip install 'chunky[{spec.provider}]'; offline: rules"
+        )
     server = None if spec.server is None else check_url(spec.server)
     if server == vendor_url:
         server = None

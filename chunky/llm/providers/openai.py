@@ -13,6 +13,7 @@ from chunky.llm.providers.base import Fault, Sent
 from chunky.llm.providers.faults import fault_of, unreadable
 
 if TYPE_CHECKING:
+    from openai import AsyncOpenAI
     from openai.types.chat import ChatCompletion
 
 VENDOR_URL = "https://api.openai.com/v1"
@@ -23,8 +24,6 @@ class OpenAI:
     """One model of OpenAI, or of a compatible server (`base_url`)."""
 
     def __init__(self, name: str, model: str, base_url: str, key: SecretStr, timeout: float) -> None:
-        from openai import AsyncOpenAI
-
         self.name = name
         self.key_parts: tuple[str, ...] = ("openai", base_url)
         self._model = model
@@ -32,7 +31,8 @@ class OpenAI:
         # The vendor has renamed the limit; compatible servers know the old name, and some drop the new one silently.
         self._limit_name = "max_completion_tokens" if base_url == VENDOR_URL else "max_tokens"
         self._has_temperature = True
-        self._client = AsyncOpenAI(api_key=key.get_secret_value(), base_url=base_url, max_retries=0, timeout=timeout)
+        self._base_url, self._timeout = base_url, timeout
+        self._client: AsyncOpenAI | None = None
 
     def body(self, request: Request) -> dict[str, Any]:
         """Arguments of `chat.completions.create`."""
@@ -57,7 +57,7 @@ class OpenAI:
         if not self._has_temperature:
             body = {name: value for name, value in body.items() if name != "temperature"}
         try:
-            completion = await cast(Any, self._client.chat.completions.create)(**body)
+            completion = await cast(Any, self._open().chat.completions.create)(**body)
         except BadRequestError as error:
             if error.param == "temperature" and "temperature" in body:
                 self._has_temperature = False  # reasoning models refuse one; ask the rest of the calls without
@@ -74,7 +74,20 @@ class OpenAI:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    def _open(self) -> AsyncOpenAI:
+        """The client of the running loop. Its retries are off: our policy retries, and the ledger counts."""
+        from openai import AsyncOpenAI
+
+        if self._client is None:
+            self._client = AsyncOpenAI(
+                api_key=self._key.get_secret_value(), base_url=self._base_url, max_retries=0,
+                timeout=self._timeout,
+            )  # fmt: skip
+        return self._client
 
 
 def _read(completion: ChatCompletion) -> Sent | Fault:

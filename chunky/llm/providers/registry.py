@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chunky.errors import PrerequisiteError, SettingsError
+from chunky.errors import SettingsError
 from chunky.llm.budget import Budget
 from chunky.llm.ledger import Ledger
 from chunky.llm.limits import Policy, Timing
@@ -73,14 +73,7 @@ def parse_spec(text: str) -> Spec:
 
 
 def model_of(spec: Spec, context: Context) -> Model:
-    """Import the provider's factory and call it; PrerequisiteError names the extra to install."""
+    """Import the provider's factory and call it."""
     module, _, name = _FACTORIES[spec.provider].partition(":")
-    try:
-        factory: Factory = getattr(importlib.import_module(module), name)
-        return factory(spec, context)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("chunky"):
-            raise
-        raise PrerequisiteError(
-            f"the provider {spec.provider} needs the package {error.name}", f"pip install 'chunky[{spec.provider}]'"
-        ) from error
+    factory: Factory = getattr(importlib.import_module(module), name)
+    return factory(spec, context)
