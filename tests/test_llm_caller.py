@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -279,6 +280,24 @@ def test_a_listener_that_fails_stops_the_sending_but_not_the_books(ledger: Ledge
         assert texts(model.complete(requests(20))) == answers(20)
         assert calls_reader(ledger).read_all()["error"].null_count == calls_reader(ledger).read_all().num_rows
         assert max(server.paid.values()) == 1, "what was in flight was not thrown away"
+
+
+def test_an_interrupt_loses_what_is_in_flight_and_says_so(ledger: Ledger) -> None:
+    def listener(index: int, reply: Reply) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    budget = Budget("run", max_usd=1)
+    with FaultServer(lambda ask: None if ask.prompt == "text 0" else "drip") as server:
+        model = model_on(server, ledger=ledger, budget=budget, prices=prices_of(server), max_in_flight=4)
+        with pytest.raises(KeyboardInterrupt):
+            model.complete(requests(100), on_reply=listener)
+    first, *rest = calls_reader(ledger).read_all().to_pylist()
+    assert (first["error"], first["reply"]) == (None, None)
+    assert {row["error"] for row in rest} == {"lost"}
+    assert 3 <= len(rest) <= 4
+    (whole,) = ledger.spending("run")
+    assert whole.spent_usd == pytest.approx(first["usd"] + sum(row["counted_usd"] for row in rest))
+    assert whole.reserved_usd == 0
 
 
 def test_requests_that_fail_to_come_are_an_error_of_the_caller() -> None:

@@ -12,6 +12,7 @@ import hashlib
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,6 +120,8 @@ class Ledger:
             path.parent.mkdir(parents=True, exist_ok=True)
         self._owners = None if path is None else path.with_name(path.name + ".owners")
         self.connection = _connect(path)
+        if path is None:  # nobody closes what a model made for itself
+            weakref.finalize(self, self.connection.close)
         self._owner = None if self._owners is None else Owner(self._owners)
         self.owner = "" if self._owner is None else self._owner.name
         self.bury_dead()
