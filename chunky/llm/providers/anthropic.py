@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import SecretStr
 
 from chunky.llm.protocol import Request
-from chunky.llm.providers.base import Fault, Sent
+from chunky.llm.providers.base import Fault, Sent, tls_context
 from chunky.llm.providers.faults import fault_of, unreadable
 
 if TYPE_CHECKING:
@@ -81,12 +81,12 @@ class Anthropic:
 
     def _open(self) -> AsyncAnthropic:
         """The client of the running loop. Its retries are off: our policy retries, and the ledger counts."""
-        from anthropic import AsyncAnthropic
+        from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
 
         if self._client is None:
             self._client = AsyncAnthropic(
                 api_key=self._key.get_secret_value(), base_url=self._base_url, max_retries=0,
-                timeout=self._timeout, open_telemetry=False,
+                timeout=self._timeout, http_client=DefaultAsyncHttpxClient(verify=tls_context()), open_telemetry=False,
             )  # fmt: skip
         return self._client
 

