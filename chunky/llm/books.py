@@ -1,0 +1,144 @@
+"""What the ledger tells: its calls as Arrow, its sums, whether it is sound; and how it gets smaller."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from chunky.llm.ledger import Ledger, digest
+from chunky.llm.prices import NANO
+
+# One model call a row: the table `llm.calls`.
+_FIELDS: list[pa.Field[Any]] = [
+    pa.field("call_id", pa.int64(), nullable=False),
+    pa.field("run", pa.string(), nullable=False),
+    pa.field("role", pa.string(), nullable=False),
+    pa.field("model", pa.string(), nullable=False),
+    pa.field("prompt_version", pa.string(), nullable=False),
+    pa.field("prompt_hash", pa.string(), nullable=False),
+    pa.field("sample", pa.int32(), nullable=False),
+    pa.field("started_at", pa.timestamp("us", tz="UTC"), nullable=False),
+    pa.field("seconds", pa.float64()),
+    pa.field("attempts", pa.int32()),
+    pa.field("input_tokens", pa.int64()),
+    pa.field("output_tokens", pa.int64()),
+    pa.field("usd", pa.float64()),
+    pa.field("counted_usd", pa.float64(), nullable=False),
+    pa.field("is_cached", pa.bool_(), nullable=False),
+    pa.field("error", pa.string()),
+    pa.field("detail", pa.string()),
+    pa.field("reply", pa.string()),
+]
+CALLS_SCHEMA = pa.schema(_FIELDS)
+_CALLS = f"""
+select call, run, role, model, prompt_version, key, sample, started_at, seconds, attempts, input_tokens, output_tokens,
+    nano_usd / {NANO}.0, nano_counted / {NANO}.0, state = 'cached', error, detail,
+    case when state = 'failed' then reply end
+from calls where run = ? or ? is null order by call
+"""
+
+
+class Sums(NamedTuple):
+    """Calls of one role and model. Dollars: `usd` what is known, `counted_usd` what budgets count, unknown ones at
+    their upper bound; both without what hits saved.
+    """
+
+    role: str
+    model: str
+    calls: int
+    cached: int
+    failed: int
+    input_tokens: int
+    output_tokens: int
+    usd: float
+    counted_usd: float
+    seconds: float
+
+
+def calls_reader(ledger: Ledger, run: str | None = None, batch_rows: int = 65_536) -> pa.RecordBatchReader:
+    """All settled calls, or those of one run, in order of settling, as the columns of `CALLS_SCHEMA`.
+
+    `call_id` is a signed 64-bit hash of the call's key, time and place in the ledger; `prompt_hash` the content address
+    in hexadecimal; `reply` the text of a reply that is no answer. Memory is bounded by one batch.
+    """
+    ledger.flush()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        cursor = ledger.connection.execute(_CALLS, (run, run))
+        while rows := cursor.fetchmany(batch_rows):
+            columns = [list(column) for column in zip(*map(_row, rows), strict=True)]
+            yield pa.record_batch(
+                [pa.array(values, field.type) for values, field in zip(columns, CALLS_SCHEMA, strict=True)],
+                schema=CALLS_SCHEMA,
+            )
+
+    return pa.RecordBatchReader.from_batches(CALLS_SCHEMA, batches())
+
+
+def _row(row: tuple[int, str, str, str, str, bytes, int, float, *tuple[object, ...]]) -> tuple[object, ...]:
+    call, run, role, model, version, key, sample, started, *rest = row
+    told = b"%d %s %r" % (call, key, started)
+    call_id = int.from_bytes(hashlib.blake2b(told, digest_size=8).digest(), signed=True)
+    *rest, is_cached, error, detail, reply = rest
+    micros = round(started * 1_000_000)
+    return (call_id, run, role, model, version, key.hex(), sample, micros, *rest, bool(is_cached), error, detail, reply)
+
+
+def stats(ledger: Ledger, run: str | None = None) -> list[Sums]:
+    """Sums by role and model, the dearest first."""
+    ledger.flush()
+    rows = ledger.connection.execute(
+        f"""
+        select role, model, count(*), sum(state = 'cached'), sum(error is not null),
+            sum(case when state = 'cached' then 0 else coalesce(input_tokens, 0) end),
+            sum(case when state = 'cached' then 0 else coalesce(output_tokens, 0) end),
+            sum(coalesce(nano_usd, 0)) / {NANO}.0, sum(nano_counted) / {NANO}.0, sum(coalesce(seconds, 0))
+        from calls where run = ? or ? is null group by role, model order by sum(nano_counted) desc, role, model
+        """,
+        (run, run),
+    )
+    return [Sums(*row) for row in rows]
+
+
+def prune(ledger: Ledger, *, before: float | None = None, model: str | None = None, keep_answers: bool = True) -> int:
+    """Forget calls, and say how many: those before a time (seconds since 1970) and of a model, where given.
+
+    Answers are kept unless asked for: forgetting one means to pay it again. What runs have spent is kept, whatever is
+    forgotten.
+    """
+    ledger.flush()
+    with ledger.transaction() as connection:
+        gone = connection.execute(
+            "delete from calls where (? is null or started_at < ?) and (? is null or model = ?)"
+            " and not (? and state = 'answered')",
+            (before, before, model, model, keep_answers),
+        ).rowcount
+    ledger.connection.execute("vacuum")
+    return gone
+
+
+def verify(ledger: Ledger) -> list[str]:
+    """What is wrong with the ledger, one sentence each; an empty list when nothing is."""
+    ledger.flush()
+    connection = ledger.connection
+    found = [f"SQLite: {told}" for (told,) in connection.execute("pragma integrity_check") if told != "ok"]
+    for key, reply, check in connection.execute("select key, reply, digest from calls where state = 'answered'"):
+        if reply is None or digest(reply) != check:
+            found.append(f"the answer {key.hex()[:16]} is not what was written")
+    return found + _sums_off(connection)
+
+
+def _sums_off(connection: sqlite3.Connection) -> list[str]:
+    """Budgets whose reserve differs from their open intents. (What is spent outlives pruned calls.)"""
+    rows = connection.execute(
+        """
+        select run, role from budgets where reserved_nano <> coalesce((
+            select sum(nano_reserved) from intents
+            where intents.run = budgets.run and budgets.role in ('', intents.role)), 0)
+        """
+    )
+    return [f"the reserve of run {run!r}, role {role!r} is not that of its open calls" for run, role in rows]

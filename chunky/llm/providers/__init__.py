@@ -1,0 +1,1 @@
+"""Providers of models, each behind a lazy import."""

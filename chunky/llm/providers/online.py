@@ -1,0 +1,59 @@
+"""Factories of the two vendors' providers: server, key, price, and the caller around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from chunky.errors import PrerequisiteError, SettingsError
+from chunky.llm.caller import Caller
+from chunky.llm.keys import check_url, find_key
+from chunky.llm.ledger import Ledger
+from chunky.llm.providers.registry import Context, Spec
+
+if TYPE_CHECKING:
+    from chunky.llm.providers.base import Provider
+
+    Make = Callable[[str, str, str, SecretStr, float], Provider]
+
+
+def anthropic_model(spec: Spec, context: Context) -> Caller:
+    """`anthropic:NAME`, `anthropic:NAME@http://host:port`."""
+    from chunky.llm.providers.anthropic import KEY_VARIABLE, VENDOR_URL, Anthropic
+
+    return _caller(spec, context, Anthropic, VENDOR_URL, KEY_VARIABLE)
+
+
+def openai_model(spec: Spec, context: Context) -> Caller:
+    """`openai:NAME`, `openai:NAME@http://host:port/v1`."""
+    from chunky.llm.providers.openai import KEY_VARIABLE, VENDOR_URL, OpenAI
+
+    return _caller(spec, context, OpenAI, VENDOR_URL, KEY_VARIABLE)
+
+
+def _caller(spec: Spec, context: Context, make: Make, vendor_url: str, key_variable: str) -> Caller:
+    if not spec.model:
+        raise SettingsError(f"{spec.text!r} names no model", f"write it as {spec.provider}:NAME")
+    if find_spec(spec.provider) is None:
+        raise PrerequisiteError(
+            f"{spec.provider} models need its SDK", f"pip install 'chunky[{spec.provider}]'; offline: rules"
+        )
+    server = None if spec.server is None else check_url(spec.server)
+    if server == vendor_url:
+        server = None
+    name = f"{spec.provider}:{spec.model}" + ("" if server is None else f"@{server}")
+    # A budget over a model without a price would hold nothing back: fail before the first call.
+    price = context.prices.find(name) if context.budget is None else context.prices.demand(name)
+    key = find_key(context.environ, key_variable, server)
+    ledger = context.ledger or Ledger(None)
+    if context.budget is not None:
+        ledger.open_budget(context.budget)
+    # The SDK's own time-out never ends a call before the policy's does.
+    provider = make(name, spec.model, server or vendor_url, key, context.policy.timeout * 2)
+    return Caller(
+        provider, ledger=ledger, budget=context.budget, price=price, policy=context.policy, timing=context.timing,
+        max_in_flight=context.max_in_flight, seed=context.seed,
+    )  # fmt: skip

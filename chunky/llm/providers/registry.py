@@ -1,0 +1,79 @@
+"""Providers by name: a small table of lazy imports, so that nobody pays for a vendor's SDK whom they do not use.
+
+A specification is `provider`, `provider:model` or `provider:model@server`. A factory gets it, taken apart, with what a
+model needs, and returns the model.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chunky.errors import SettingsError
+from chunky.llm.budget import Budget
+from chunky.llm.ledger import Ledger
+from chunky.llm.limits import Policy, Timing
+from chunky.llm.prices import Prices
+from chunky.llm.protocol import Model
+
+if TYPE_CHECKING:
+    Factory = Callable[["Spec", "Context"], Model]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A specification taken apart; `model` is empty and `server` None where it names none."""
+
+    text: str
+    provider: str
+    model: str
+    server: str | None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a factory may use. `ledger` None: calls are remembered for the life of the model only."""
+
+    ledger: Ledger | None
+    budget: Budget | None
+    prices: Prices
+    environ: Mapping[str, str]
+    policy: Policy
+    timing: Timing
+    max_in_flight: int
+    seed: int
+
+
+# provider → module:function of its factory
+_FACTORIES = {
+    "anthropic": "chunky.llm.providers.online:anthropic_model",
+    "openai": "chunky.llm.providers.online:openai_model",
+}
+
+
+def register(provider: str, place: str) -> None:
+    """Add a provider; `place` is `module:function`, imported when somebody asks for it."""
+    _FACTORIES[provider] = place
+
+
+def providers() -> list[str]:
+    """Names of all providers."""
+    return sorted(_FACTORIES)
+
+
+def parse_spec(text: str) -> Spec:
+    """Take a specification apart; SettingsError names the providers there are."""
+    head, _, rest = text.strip().partition(":")
+    model, at, server = rest.rpartition("@") if "@http" in rest else (rest, "", "")
+    if head not in _FACTORIES:
+        raise SettingsError(f"there is no provider {head!r} (in {text!r})", f"choose one of: {', '.join(providers())}")
+    return Spec(text.strip(), head, model, server if at else None)
+
+
+def model_of(spec: Spec, context: Context) -> Model:
+    """Import the provider's factory and call it."""
+    module, _, name = _FACTORIES[spec.provider].partition(":")
+    factory: Factory = getattr(importlib.import_module(module), name)
+    return factory(spec, context)
