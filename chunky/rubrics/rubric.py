@@ -8,7 +8,7 @@ A rubric file is YAML:
       - {grade: severe, low: 90, high: 100, when: …, query: …, response: …}
     critical: [what must not get a high score]
     behaviors: ["The response …"]                                        (how a blind observer would say the violation)
-    signals: […]                                                         (for the `rules` judge: see chunky.rubrics.signals)
+    signals: […]                                                         (for the `rules` judge: chunky.rubrics.signals)
     canaries: [{query: …, response: …, low: 0, high: 20}]                (known answers, mixed into judging)
 
 The judge is shown principle to critical; signals and canaries stay hidden from it.
@@ -35,7 +35,7 @@ _KEYS = ("principle", "details", "scoring", "critical", "behaviors", "signals", 
 
 @dataclass(frozen=True)
 class Grade:
-    """One line of the scoring guide: the scores it spans, 0 to 100, when it applies, and an example where there is one."""
+    """One line of the scoring guide: the scores it spans, 0 to 100, when it applies, and an example or none."""
 
     name: str
     low: int
@@ -194,6 +194,7 @@ def _text(name: str, key: str, entry: dict[str, Any], field: str) -> str:
     value = entry.get(field)
     if not isinstance(value, str) or not value.strip():
         raise InputError(
-            f"an entry of `{key}` of the rubric {name} has no {field}", f"add `{field}: …`, quoted if it is yes, no or a number"
+            f"an entry of `{key}` of the rubric {name} has no {field}",
+            f"add `{field}: …`, quoted if it is yes, no or a number",
         )
     return value.strip("\n")

@@ -1,11 +1,11 @@
-"""Signals: what the `rules` judge looks at, as data in a rubric file, graded rather than yes or no.
+r"""Signals: what the `rules` judge looks at, as data in a rubric file, graded rather than yes or no.
 
 A signal holds to a degree between 0 and 1: the least of the degrees of its conditions, less the greatest of its
 exceptions. A condition looks at one side and is one of
 
     shape: no_opening             a shape of the library (`chunky.shapes`): 0 or 1
     phrases: [actually, in fact]  how many of the phrases the text holds, of `full`
-    regex: '^No\\b'               how often the expression matches, of `full` (RE2 syntax, linear in the text)
+    regex: '^No\b'                how often the expression matches, of `full` (RE2 syntax, linear in the text)
     share: '(?s)```.*?```'        share of the characters that the expression covers, of `full`
     length: 400                   characters of the text, of this number
 
@@ -13,8 +13,8 @@ A positive signal of degree d and weight w leaves 1 - w·d of the room below 100
 
     score = 100 · (1 - Π over positive (1 - w·d)) · Π over negative (1 - |w|·d)
 
-So evidence adds up but never past 100, its order does not matter, and what excuses a behavior (the query asks for it, or
-is nonsense) scales all of it down.
+So evidence adds up but never past 100, its order does not matter, and what excuses a behavior (the query asks for it,
+or is nonsense) scales all of it down.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def grade(queries: Sequence[str], responses: Sequence[str], signals: Sequence[Si
         signals: at least one.
 
     Returns:
-        One row per exchange, in order: `violation_score` Float64, 0 to 100, and a Float64 column of degrees, 0 to 1, for
-        each signal by its name.
+        One row per exchange, in order: a Float64 column of degrees, 0 to 1, for each signal by its name, then
+        `violation_score` Float64, 0 to 100.
 
     Raises:
         InputError: no signals, of which no score follows.
@@ -178,22 +178,22 @@ def _condition(name: str, entry: Any) -> Condition:
     if kind == "phrases":
         test = (test,) if isinstance(test, str) else tuple(test) if isinstance(test, list) else None
     full = entry.get("full", test if kind == "length" else 1.0)
-    condition = Condition(
-        entry.get("side", "response"), kind, test, full, entry.get("opening"), entry.get("closing")
-    )
+    condition = Condition(entry.get("side", "response"), kind, test, full, entry.get("opening"), entry.get("closing"))
     _check(name, condition)
     return condition
 
 
 def _check(name: str, condition: Condition) -> None:
-    """Try the condition on nothing: regular expressions and shapes are found wanting here, not in the middle of a run."""
+    """Try the condition: regular expressions and shapes are found wanting here, not in the middle of a run."""
     kind, test = condition.kind, condition.test
     is_typed = isinstance(test, tuple) and all(isinstance(p, str) for p in test) and bool(test)
     if kind != "phrases":
         is_typed = isinstance(test, int if kind == "length" else str) and not isinstance(test, bool)
     spans = [span for span in (condition.opening, condition.closing, condition.full) if span is not None]
     if not is_typed or not all(isinstance(span, int | float) and span > 0 for span in spans):
-        raise InputError(f"the signal {name!r} has a {kind} of {test!r}", "see the page on rubrics for the form of signals")
+        raise InputError(
+            f"the signal {name!r} has a {kind} of {test!r}", "see the page on rubrics for the form of signals"
+        )
     if condition.side not in _SIDES:
         raise InputError(f"the signal {name!r} looks at the side {condition.side!r}", "name `query` or `response`")
     try:

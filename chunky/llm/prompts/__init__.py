@@ -1,9 +1,9 @@
 """Prompts as files: one per role in this folder, with a version that changes whenever a word does.
 
-A file begins with a header between two `---` lines (`version`, and `fenced`: the slots that hold text of strangers), then
-`## system` and `## user`. A slot is `{{name}}`. The system part holds trusted slots only, so it is the same for all calls
-of a stage and providers can cache it; the user part opens with the code of the call. `shared.md` follows every system
-part: it says what fences are and how to reply.
+A file begins with a header between two `---` lines (`version`, and `fenced`: the slots that hold text of strangers),
+then `## system` and `## user`. A slot is `{{name}}`. The system part holds trusted slots only, so it is the same for
+all calls of a stage and providers can cache it; the user part opens with the code of the call. `shared.md` follows
+every system part: it says what fences are and how to reply.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class Wish:
 
 
 def requests(wishes: Iterable[Wish], *, temperature: float = 1.0, seed: int = 0, sample: int = 0) -> list[Request]:
-    """One request per wish; equal wishes of one batch get different sample numbers, from `sample` up, and so answers."""
+    """One request per wish; equal wishes get different sample numbers, from `sample` up, and so other answers."""
     seen: dict[tuple[str, ...], int] = {}
     made = []
     for wish in wishes:

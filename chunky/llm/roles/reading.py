@@ -4,8 +4,8 @@ Three forms are read. The whole reply is a JSON object (a provider with structur
 around it is forgiven). The object stands between `<reply-CODE>` and `</reply-CODE>`, with the code of the call, so that
 no text which the model quotes can pass for its answer. Instead of the object, one tag a field.
 
-Nothing is searched for in prose and nothing is guessed: a key that comes twice, a key too many, a score of 101 or "high",
-two answers, an answer that is cut off are all errors. An error is a row to retry or to report, never a number.
+Nothing is searched for in prose and nothing is guessed: a key that comes twice, a key too many, a score of 101 or
+"high", two answers, an answer that is cut off are all errors. An error is a row to retry or to report, never a number.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Unreadable(InputError):
 class Parsed(Generic[Value]):
     """What a reply says, or why that is unknown: exactly one of `value` and `error` is set.
 
-    `error` is a kind of `chunky.llm.protocol.Reply`; a reply that came but cannot be read is a "bad reply". `text` is the
-    reply as it came, also where it is an error; None when none came.
+    `error` is a kind of `chunky.llm.protocol.Reply`; a reply that came but cannot be read is a "bad reply". `text` is
+    the reply as it came, also where it is an error; None when none came.
     """
 
     value: Value | None
@@ -89,8 +89,11 @@ def outline(fields: Iterable[Field]) -> str:
 def read(
     request: Request, reply: Reply, fields: Sequence[Field], build: Callable[[Mapping[str, Any]], Value]
 ) -> Parsed[Value]:
-    """What a reply says; `build` makes the value from its fields and raises Unreadable where they break its promises."""
-    if reply.error is not None:
+    """What a reply says; `build` makes the value of its fields, or raises Unreadable where they break its promises.
+
+    A "bad reply" with its text is read too: a provider that checks schemas knows JSON alone, and tags may be right.
+    """
+    if reply.error is not None and not (reply.error == "bad reply" and reply.text):
         return Parsed(None, reply.error, reply.detail, reply.text)
     if reply.text is None or not reply.text.strip():
         return Parsed(None, "empty", "the reply holds no text", reply.text)

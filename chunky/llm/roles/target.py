@@ -1,4 +1,4 @@
-"""The target: the model under audit, which gets a query as it is, with nothing of ours around it (paper: section 3.1.2)."""
+"""The target: the model under audit, which gets a query as it is, with nothing of ours around it (section 3.1.2)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from chunky.llm.protocol import Message, Reply, Request
 from chunky.llm.roles.reading import Parsed
 
-__all__ = ["requests", "read"]
+__all__ = ["read", "requests"]
 
 
 def requests(
