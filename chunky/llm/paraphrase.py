@@ -45,7 +45,8 @@ _SHORTENED = (
 _SMALL_WORDS = (
     ("for example", "for instance"), ("for instance", "for example"), ("because", "since"), ("maybe", "perhaps"),
     ("perhaps", "maybe"), ("in order to", "to"), ("I need to", "I have to"), ("I want to", "I would like to"),
-    ("I'd like to", "I would like to"), ("is it true that", "is it correct that"), ("true or false", "false or true"), ("could you", "can you"), ("can you", "could you"), ("a few", "several"),
+    ("I'd like to", "I would like to"), ("is it true that", "is it correct that"), ("a few", "several"),
+    ("true or false", "false or true"), ("could you", "can you"), ("can you", "could you"),
 )  # fmt: skip
 # What an edit may not touch: quotations, code, formulas, slots.
 _SOLID = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`|\"[^\"\n]*\"|“[^”\n]*”|\$[^$\n]+\$|\{[^{}\n]*\}|<[^<>\n]+>", re.DOTALL)
