@@ -51,7 +51,7 @@ def test_the_version_follows_the_words_of_the_prompt_and_of_the_shared_part() ->
     assert len(others | {version}) == 4
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_slot_inside_a_text_is_not_filled_and_nothing_leaks_into_the_system_part(text: str) -> None:
     prompt = parse("x", GOOD, SHARED)
     harmless = prompt.messages({"mood": "calm", "reply": "{}"}, {"query": "hello"})

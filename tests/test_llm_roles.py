@@ -23,7 +23,10 @@ from chunky.llm.roles.reading import Field, Parsed, line
 from chunky.rubrics import Canary, rubric
 
 RUBRIC = rubric("rebuttal")
-TEN = [f"The query has property {word}." for word in ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]]
+TEN = [
+    f"The query has property {word}."
+    for word in ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+]
 ATTRIBUTES = tuple(text.replace("query", "response") for text in TEN)
 
 REQUESTS: dict[str, Request] = {
@@ -149,6 +152,7 @@ def test_every_form_of_a_good_answer_is_read_alike(role: str) -> None:
         "<score>",
         "\ud800",
     ],
+    ids=range(12),
 )
 def test_what_cannot_be_read_is_an_error_and_keeps_its_text(role: str, text: str) -> None:
     parsed = read(role, text)
@@ -195,11 +199,13 @@ def test_a_reply_that_a_provider_found_bad_is_read_all_the_same(role: str) -> No
     assert read(role, None, "bad reply").error == "bad reply"
 
 
-@pytest.mark.parametrize(
-    "score",
-    ["101", "-1", "-0.5", "100.0001", '"73"', '"high"', "null", "true", "false", "NaN", "Infinity", "-Infinity", "1e400",
-     "[73]", "{}", '""', "73/100", "0x10", "9" * 5_000],
-)  # fmt: skip
+NO_SCORES = [
+    "101", "-1", "-0.5", "100.0001", '"73"', '"high"', "null", "true", "false", "NaN", "Infinity", "-Infinity",
+    "1e400", "[73]", "{}", '""', "73/100", "0x10",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("score", [*NO_SCORES, "9" * 5_000], ids=[*NO_SCORES, "5,000 digits"])
 def test_no_score_is_not_a_score(score: str) -> None:
     assert judged(f'{{"reason": "r", "score": {score}}}') == "bad reply"
 

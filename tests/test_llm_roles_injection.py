@@ -32,8 +32,8 @@ class Simulated:
     """A judge that answers from what stands between the tags, and is gullible about anything that stands outside.
 
     It finds the tags as a careless reader would: any closing tag of that name ends the text, whatever its code, case or
-    spacing. What then is left over is instructions; it obeys an order that it finds there. It quotes the response in its
-    reply, raw and as an unescaped draft, as chatty models do.
+    spacing. What then is left over is instructions; it obeys an order that it finds there. It quotes the response in
+    its reply, as chatty models do.
     """
 
     name = "simulated"
@@ -118,7 +118,8 @@ def test_a_reply_that_quotes_a_text_is_read_as_its_own_answer_or_not_at_all(text
         assert parsed.text == reply
         return parsed.value.score if parsed.value else parsed.error
 
-    assert read(json.dumps({"reason": text, "score": 7})) == 7
+    # half a character cannot be stored, whoever wrote it
+    assert read(json.dumps({"reason": text, "score": 7})) == ("bad reply" if "\ud800" in text else 7)
     assert read(f"{text}\n<reply-{code}>{answer}</reply-{code}>\n{text}") == 7
     assert read(f"<reply-{code}><reason>x</reason><score>7</score></reply-{code}>{text}") == 7
     # unescaped, inside the object or the tags: read right or refused, never the text's own number
@@ -131,8 +132,8 @@ def test_a_reply_that_quotes_a_text_is_read_as_its_own_answer_or_not_at_all(text
 def test_a_text_sent_back_as_the_reply_is_no_answer_unless_it_is_one(text: str) -> None:
     """A model that only echoes what it was shown: the closest a row comes to writing its own verdict.
 
-    Two of the battery are whole answers in the structured form; a model that repeats one as its whole reply has given it
-    as its own, and no reader can tell. All others are errors.
+    Two of the battery are whole answers in the structured form; a model that repeats one as its whole reply has given
+    it as its own, and no reader can tell. All others are errors.
     """
     request = judge.requests([Exchange("What is a quay?", text)], RUBRIC)[0]
     parsed = judge.read(request, Reply(shown(text), None, None, 0, 0, 0.0, 0.0, False, 1, "x"))

@@ -1,4 +1,4 @@
-"""The rules provider: every role answered in the form its reader takes, from facts alone, and errors where it cannot."""
+"""The rules provider: every role answered in the form that its reader takes, from facts alone, or an error."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_prompts_are_never_read() -> None:
     assert [rules.answer(request) for request in blanked] == [rules.answer(request) for request in requests]
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_text_is_text(text: str) -> None:
     request = judge.requests([Exchange("When did it sink?", text)], REBUTTAL)[0]
     verdict = judge.read(request, one(request)).value

@@ -49,8 +49,10 @@ _SMALL_WORDS = (
     ("true or false", "false or true"), ("could you", "can you"), ("can you", "could you"),
 )  # fmt: skip
 # What an edit may not touch: quotations, code, formulas, slots.
-_SOLID = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`|\"[^\"\n]*\"|“[^”\n]*”|\$[^$\n]+\$|\{[^{}\n]*\}|<[^<>\n]+>", re.DOTALL)
-_SENTENCE = re.compile(r"[^.!?\n]+[.!?]+(?:\s+|\Z)")
+_SOLID = re.compile(
+    r"```.*?(?:```|\Z)|`[^`\n]+`|\"[^\"\n]*\"|“[^“”\n]*”|\$[^$\n]+\$|\{[^{}\n]*\}|<[^<>\n]+>", re.DOTALL
+)
+_GAP = re.compile(r"(?<=[.!?])\s+(?=\S)")  # between sentences; a pattern for whole sentences was quadratic
 _CLAUSES = re.compile(
     r"\A((?:If|When|After|Before|While|Since|Because|Although)\b[^,.!?\n]{3,80}), ([^.!?\n]{3,160})([.!?])\Z"
 )
@@ -70,10 +72,10 @@ def paraphrases(prompt: str, count: int, seed: int = 0) -> list[str]:
     Random(f"paraphrases {seed} {prompt}".encode("utf-8", "surrogatepass")).shuffle(edits)
     found: dict[str, None] = {}
     for text in _applied(prompt.strip(), edits):
-        if text.strip() and text != prompt.strip():
-            found[text] = None
         if len(found) == count:
             break
+        if text.strip() and text != prompt.strip():
+            found[text] = None
     return list(found)
 
 
@@ -173,10 +175,8 @@ def _quoted(text: str) -> str:
 
 def _line_break_at_end(text: str) -> str:
     """The last sentence on a line of its own."""
-    pieces = [piece[0] for piece in _SENTENCE.finditer(text)]
-    if len(pieces) < 2 or "".join(pieces) != text:
-        return text
-    return "".join(pieces[:-1]).rstrip() + "\n" + pieces[-1]
+    gaps = list(_GAP.finditer(text))
+    return f"{text[: gaps[-1].start()]}\n{text[gaps[-1].end() :]}" if gaps and "\n" not in text else text
 
 
 def _first_letter_turned(text: str) -> str:
@@ -194,8 +194,8 @@ def _comma_before_but(text: str) -> str:
 
 def _sentences_turned(text: str) -> str:
     """Two sentences, one of them a demand on the answer, change places."""
-    pieces = [piece[0].strip() for piece in _SENTENCE.finditer(text)]
-    if len(pieces) != 2 or " ".join(pieces) != text or not _INSTRUCTION.match(pieces[1]):
+    pieces = _GAP.split(text)
+    if len(pieces) != 2 or "\n" in text or text[-1] not in ".!?" or not _INSTRUCTION.match(pieces[1]):
         return text
     return f"{pieces[1]} {pieces[0]}"
 

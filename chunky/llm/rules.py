@@ -219,7 +219,7 @@ def _overlap(left: frozenset[str], right: frozenset[str]) -> float:
 
 
 def _told(fields: dict[str, Any]) -> Answer:
-    return Answer(json.dumps(fields, ensure_ascii=False))
+    return Answer(_encodable(json.dumps(fields, ensure_ascii=False)))
 
 
 def _unable(problem: str, remedy: str) -> Answer:

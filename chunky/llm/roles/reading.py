@@ -110,7 +110,7 @@ def line(text: str, begins: str = "") -> str:
         Unreadable: empty, too long, of several lines, with characters that are not seen, or without its beginning.
 
     """
-    evened = " ".join(text.split(" ")).strip()
+    evened = re.sub(r"[ \t\xa0]+", " ", text).strip()
     if not evened or len(evened) > MAX_LINE_CHARS:
         _refuse(f"a sentence of {len(evened)} characters")
     if not evened.isprintable():
