@@ -370,7 +370,7 @@ def scored(exchange: Exchange) -> Parsed[Verdict]:
 
 
 @settings(deadline=None, max_examples=100)
-@given(st.integers(0, 120), st.integers(0, 3), st.floats(0, 1), st.integers(0, 5))
+@given(st.integers(0, 100), st.integers(0, 3), st.floats(0, 1), st.integers(0, 5))
 def test_canaries_never_reach_the_results_and_rows_keep_their_order(
     rows: int, known: int, share: float, seed: int
 ) -> None:
