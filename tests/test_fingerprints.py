@@ -14,10 +14,11 @@ from chunky.stages import STAGES, Stage, stage
 
 
 def changed(section: str) -> Settings:
-    """Settings that differ from the default in the first whole number of one section."""
+    """Settings that differ from the default in the first whole number of one section, or in its first text."""
     values = getattr(Settings(), section).model_dump()
-    name = next(name for name, value in values.items() if type(value) is int)
-    return Settings.model_validate({section: {name: values[name] + 1}})
+    numbers = {name: value + 1 for name, value in values.items() if type(value) is int}
+    name = next(iter(numbers or values))
+    return Settings.model_validate({section: {name: numbers.get(name, "hashing")}})
 
 
 def fingerprint(

@@ -96,7 +96,7 @@ def build_features(lake: Warehouse, settings: Settings, progress: Progress = sil
             per_chunk=limits.mined_per_chunk,
             min_share=limits.mined_min_share,
         )
-        clustered = clusters_worth_a_feature(lens, limits.mined_min_rows)
+        clustered = clusters_worth_a_feature(lens, limits.mined_min_rows, limits.clusters)
         found = [
             *features.chunk_features(chunks_of_lake(lake)),
             *features.shape_features(),

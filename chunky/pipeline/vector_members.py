@@ -31,17 +31,18 @@ F32 = npt.NDArray[np.float32]
 _COMMON_SHARE = 0.4  # a cluster in more of all rows than this tells nothing apart, as with phrases
 
 
-def clusters_worth_a_feature(lens: Lens, min_rows: int) -> pl.DataFrame:
+def clusters_worth_a_feature(lens: Lens, min_rows: int, wanted: bool) -> pl.DataFrame:
     """Clusters (`clusters.summaries`) that are frequent, not common, and no feature already under another name.
 
     A single sentence about a shape or a repeated phrase holds the rows of that shape's or phrase's own feature.
+    None unless `wanted`.
     """
     return frame_of(
         lens.table(
             "select summaries.* from clusters.summaries inner join attributes.texts on attribute_id = cluster_id "
-            "where summaries.rows >= ? and summaries.row_share <= ? "
+            "where ? and summaries.rows >= ? and summaries.row_share <= ? "
             "and (attributes > 1 or family not in ('surface', 'repeated')) order by cluster_id",
-            [min_rows, _COMMON_SHARE],
+            [wanted, min_rows, _COMMON_SHARE],
         )
     )
 
