@@ -325,7 +325,7 @@ def build(world: World, folder: Path, **changes: Any) -> Path:
     lake = Warehouse(folder)
     assert all(taken.fault is None for taken in pipeline.ingest(lake, [str(files.folder)], values))
     for name, step in pipeline.STEPS.items():
-        if name not in ("chunks", "duplicates"):
+        if name not in ("chunks", "duplicates", "attributes", "embeddings", "clusters"):
             step(lake, values, pipeline.silent)
     return folder
 
