@@ -16,10 +16,38 @@ TOP = 1000
 
 
 def vectors(options: argparse.Namespace) -> Any:
-    """The generated vectors, float16 (n, d), in memory."""
+    """The generated vectors, float16 (n, d): an array, or a tensor on a CUDA device, the same in every process."""
     import numpy as np
 
-    return np.load(options.vectors)
+    return np.load(options.vectors) if options.device == "cpu" else generated(options, options.rows)
+
+
+def generated(options: argparse.Namespace, rows: int) -> Any:
+    """The first rows of what `benchmarks.vectors.generate` describes, float16 (rows, d), made on the device."""
+    import torch
+
+    rng = torch.Generator(options.device).manual_seed(1)
+
+    def unit(count: int) -> Any:
+        made = torch.randn((count, options.width), generator=rng, device=options.device)
+        return torch.nn.functional.normalize(made, dim=1)
+
+    centers = unit(max(options.clusters // 4, 1))
+    found = torch.empty((rows, options.width), dtype=torch.float16, device=options.device)
+    for start in range(0, rows, 1 << 15):
+        part = found[start : start + (1 << 15)]
+        noise = unit(1 << 15)  # always a whole block, so that fewer rows are the first of more
+        near = centers[torch.randint(len(centers), (1 << 15,), generator=rng, device=options.device)]
+        part.copy_(torch.nn.functional.normalize(near + noise, dim=1)[: len(part)])
+    return found
+
+
+def in_memory(options: argparse.Namespace) -> Any:
+    """The generated vectors as peers take them: an array of float32."""
+    import numpy as np
+
+    found = vectors(options)
+    return found.astype(np.float32) if options.device == "cpu" else found.cpu().numpy().astype(np.float32)
 
 
 def queries(options: argparse.Namespace) -> Any:
@@ -28,9 +56,21 @@ def queries(options: argparse.Namespace) -> Any:
 
     rng = np.random.default_rng(2)
     found = rng.standard_normal((options.queries, options.width), dtype=np.float32)
-    near = np.load(options.vectors, mmap_mode="r")[: options.queries].astype(np.float32)
+    if options.device == "cpu":
+        near = np.load(options.vectors, mmap_mode="r")[: options.queries].astype(np.float32)
+    else:
+        near = generated(options, options.queries).float().cpu().numpy()
     found = near + 0.8 * found / np.linalg.norm(found, axis=1, keepdims=True)
     return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+def device_peak(options: argparse.Namespace) -> dict[str, Any]:
+    """The most memory that torch held on a CUDA device."""
+    if options.device == "cpu":
+        return {}
+    import torch
+
+    return {"device peak GiB": round(torch.cuda.max_memory_allocated() / 2**30, 1)}
 
 
 def kernels() -> list[str]:
@@ -82,7 +122,7 @@ def kmeans_chunky(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "seconds": (marks[-1][0] - marks[0][0]) / count, "cpu": (marks[-1][1] - marks[0][1]) / count,
         "inertia": result.inertia, "seeding s": marks[0][0] - started, "seeding CPU s": marks[0][1] - used,
-        "kernels": kernels(), "device": device.reason,
+        "kernels": kernels(), "device": device.reason, **device_peak(options),
     }  # fmt: skip
 
 
@@ -93,8 +133,7 @@ def kmeans_faiss(kernel: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
         if kernel:
             os.environ["OPENBLAS_CORETYPE"] = kernel
         faiss = common.peer("faiss", "faiss-cpu")
-        found = vectors(options)
-        trained = found.astype("float32")
+        trained = in_memory(options)
         clustering = faiss.Kmeans(
             options.width, options.clusters, niter=options.iterations, spherical=True, seed=1,
             max_points_per_centroid=options.rows // options.clusters + 1, gpu=options.device.startswith("cuda"),
@@ -102,7 +141,7 @@ def kmeans_faiss(kernel: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
         facts = common.answer(lambda: {"error": float(clustering.train(trained))})
         return {
             "seconds": facts["seconds"] / options.iterations, "cpu": facts["cpu"] / options.iterations,
-            "inertia": measured_inertia(options, found, clustering.centroids), "kernels": kernels(),
+            "inertia": measured_inertia(options, vectors(options), clustering.centroids), "kernels": kernels(),
         }  # fmt: skip
 
     return run
@@ -113,8 +152,7 @@ def kmeans_minibatch(options: argparse.Namespace) -> dict[str, Any]:
     common.peer("sklearn", "scikit-learn")
     from sklearn.cluster import MiniBatchKMeans
 
-    found = vectors(options)
-    trained = found.astype("float32")
+    found, trained = vectors(options), in_memory(options)
     clustering = MiniBatchKMeans(options.clusters, batch_size=16_384, n_init=1, init="random", random_state=0)
     seconds, used, inertia, epochs = 0.0, 0.0, float("inf"), 0
     while inertia > options.target and epochs < 10:
@@ -135,10 +173,10 @@ def kmeans_torch(options: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     device = "cuda" if options.device.startswith("cuda") else "cpu"
-    found = torch.from_numpy(vectors(options)).to(device)
+    found = torch.as_tensor(vectors(options))
     kind = torch.float16 if device == "cuda" else torch.float32
     centroids = found[
-        torch.randperm(len(found), generator=torch.Generator().manual_seed(0))[: options.clusters]
+        torch.randperm(len(found), generator=torch.Generator().manual_seed(0))[: options.clusters].to(device)
     ].float()
     rows = max((1 << (30 if device == "cuda" else 22)) // options.clusters, 16)
 
@@ -155,7 +193,7 @@ def kmeans_torch(options: argparse.Namespace) -> dict[str, Any]:
         return {}
 
     facts = common.answer(work)
-    inertia = measured_inertia(options, vectors(options), centroids.cpu().numpy())
+    inertia = measured_inertia(options, found if device == "cuda" else vectors(options), centroids.cpu().numpy())
     each = {name: facts[name] / options.iterations for name in ("seconds", "cpu")}
     return {**each, "inertia": inertia, "kernels": kernels()}
 
@@ -185,11 +223,29 @@ def search_chunky(options: argparse.Namespace) -> dict[str, Any]:
     index = open_index("torch", found, device)
     opening = time.perf_counter() - started
     some = queries(options)[:4]
-    ours, oracle = index.search(some, TOP), open_index("numpy", found, device).search(some, TOP)
+    # On a CUDA device the oracle, which runs on the CPU, is given what it can read in a minute.
+    few = found if options.device == "cpu" else found[:200_000]
+    ours = (index if options.device == "cpu" else open_index("torch", few, device)).search(some, TOP)
+    oracle = open_index("numpy", few, device).search(some, TOP)
     exact = np.array_equal(ours.positions, oracle.positions) and np.array_equal(ours.scores, oracle.scores)
     return _best_of(
         options, lambda asked: index.search(asked, TOP), **{"opening s": opening, "is the oracle's": bool(exact)}
-    )
+    ) | device_peak(options)
+
+
+def search_torch(options: argparse.Namespace) -> dict[str, Any]:
+    """A plain product and `topk`, in 16 bits on a CUDA device: neither exact nor the same everywhere."""
+    import torch
+
+    found = torch.as_tensor(vectors(options))
+    kind = torch.float32 if options.device == "cpu" else torch.float16
+    found = found.to(kind)
+
+    def ask(asked: Any) -> Any:
+        scores = torch.from_numpy(asked).to(options.device, kind) @ found.T
+        return scores.topk(TOP).indices.cpu()
+
+    return _best_of(options, ask)
 
 
 def search_faiss(kernel: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
@@ -202,7 +258,7 @@ def search_faiss(kernel: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
         index = faiss.IndexFlatIP(options.width)
         if options.device.startswith("cuda"):
             index = faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, index)
-        index.add(vectors(options).astype("float32"))
+        index.add(in_memory(options))
         return _best_of(options, lambda asked: index.search(asked, TOP))
 
     return run
@@ -211,7 +267,7 @@ def search_faiss(kernel: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
 def _arrow(options: argparse.Namespace, kind: str) -> Any:
     import pyarrow as pa
 
-    values = vectors(options).astype(kind)
+    values = in_memory(options).astype(kind)
     lists = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), options.width)
     return pa.table({"i": pa.array(range(len(values)), pa.int64()), "vector": lists})
 
@@ -294,6 +350,7 @@ KMEANS: dict[str, common.Contender] = {
 SEARCH: dict[str, common.Contender] = {
     "chunky": search_chunky,
     **{f"faiss {kernel}".strip(): search_faiss(kernel) for kernel in KERNELS},
+    "torch loop": search_torch,
     "lancedb": search_lancedb,
     "duckdb": search_duckdb,
 }

@@ -21,6 +21,7 @@ from chunky.clusters.sums import Sums
 from chunky.devices import pick
 from chunky.errors import InputError
 from chunky.indexes import installed_engines
+from chunky.indexes.selecting import tensor_of
 from tests.test_indexes import CPU, HALF, Blocks, awkward, contenders, unit
 
 others = pytest.mark.parametrize("engine", [name for name in installed_engines() if name != "numpy"])
@@ -88,6 +89,16 @@ def test_an_engine_clusters_as_the_oracle(engine: str, device) -> None:
     wanted = kmeans(vectors, weights, 30, seed=7, engine="numpy", device=CPU)
     same(kmeans(vectors, weights, 30, seed=7, engine=engine, device=device), wanted)
     same(kmeans(Blocks(vectors, (11, 400)), weights, 30, seed=7, engine=engine, device=device), wanted)
+    same(kmeans(tensor_of(vectors, device), weights, 30, seed=7, engine=engine, device=device), wanted)
+
+
+@contenders
+def test_vectors_too_many_for_the_device_travel_at_every_pass(engine: str, device) -> None:
+    vectors = bunches(4, 600, 9, 8).astype(np.float16)
+    weights = np.ones(600, np.int64)
+    wanted = kmeans(vectors, weights, 12, seed=7, engine="numpy", device=CPU)
+    small = device._replace(memory_bytes=vectors.nbytes)
+    same(kmeans(Blocks(vectors, (100,)), weights, 12, seed=7, engine=engine, device=small), wanted)
 
 
 def test_threads_do_not_matter() -> None:
@@ -174,6 +185,20 @@ def test_sums_of_huge_weights_do_not_depend_on_the_order() -> None:
     np.testing.assert_allclose(totals[0][0], true, rtol=0, atol=1e-3 * np.abs(true).max())
 
 
+@pytest.mark.parametrize("weight", [9, 2**24])  # the second: a coarser grid
+def test_sums_from_which_vectors_moved_are_those_of_where_they_are(weight: int) -> None:
+    rng = np.random.default_rng(6)
+    vectors, weights = unit(rng.standard_normal((700, 5))), rng.integers(1, weight, 700)
+    before, after = (rng.integers(0, 8, 700).astype(np.int32) for _ in range(2))
+    for device in [None, *({CPU, pick()} if "torch" in installed_engines() else ())]:
+        moved, fresh = (Sums(8, 5, int(weights.sum()), device) for _ in range(2))
+        moved.add(vectors, weights, before)
+        moved.move(vectors, weights, before, after)
+        moved.move(vectors, weights, after, after)
+        fresh.add(vectors, weights, after)
+        np.testing.assert_array_equal(moved.totals(), fresh.totals())
+
+
 def test_a_cluster_that_loses_all_starts_anew_at_the_worst_served() -> None:
     vectors = unit(np.concatenate([np.eye(4)[[0] * 50], np.eye(4)[[1] * 50], np.eye(4)[[2]]]) + 0.0)
     state = State("", 0, np.eye(4, dtype=np.float32)[[0, 0, 1]], np.inf, False)
@@ -181,7 +206,8 @@ def test_a_cluster_that_loses_all_starts_anew_at_the_worst_served() -> None:
     from chunky.clusters.spherical import _iterate
 
     weights = np.ones(101, np.int64)
-    after = _iterate(state, vectors, weights, labeler(state.centroids, "numpy", CPU), Sums(3, 4, 101), 0)
+    label, unlabeled = labeler(state.centroids, "numpy", CPU), np.full(101, -1, np.int32)
+    after = _iterate(state, vectors, weights, label, unlabeled, Sums(3, 4, 101), 0)
     np.testing.assert_array_equal(after.centroids[1], np.eye(4, dtype=np.float32)[2])
     assert not after.is_done
 

@@ -61,13 +61,19 @@ def test_another_word_is_refused(wanted: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "half"),
-    [("fpu avx512f avx512_bf16 amx_bf16", "AMX bf16"), ("avx512_bf16", "AVX-512 bf16"), ("avx2 avx512f", None)],
+    ("maker", "flags", "half"),
+    [
+        ("GenuineIntel", "fpu avx512f avx512_bf16 amx_bf16", "AMX bf16"),
+        ("GenuineIntel", "avx512_bf16", None),
+        ("AuthenticAMD", "avx512_bf16", "AVX-512 bf16"),
+        ("AuthenticAMD", "avx2 avx512f", None),
+    ],
 )
 def test_16_bit_products_are_read_from_the_processors_flags(
-    flags: str, half: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    maker: str, flags: str, half: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: {flags}\n\nprocessor : 1\nflags : {flags}\n")
+    one = f"vendor_id\t: {maker}\nflags\t\t: {flags}\n"
+    (tmp_path / "cpuinfo").write_text(f"processor : 0\n{one}\nprocessor : 1\n{one}")
     monkeypatch.setattr(devices, "_CPUINFO", tmp_path / "cpuinfo")
     found = pick("cpu")
     assert found.half == half

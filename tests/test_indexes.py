@@ -14,18 +14,20 @@ from chunky.devices import Device, pick
 from chunky.errors import InputError, PrerequisiteError, SettingsError
 from chunky.indexes import choose_engine, installed_engines, open_index
 from chunky.indexes.exact import Array, dot_error, to_float32, widened
+from chunky.indexes.selecting import tensor_of
 
 CPU = pick("cpu")
 # The same code as on processors with 16-bit products: slower here, but the arithmetic is the same.
 HALF = CPU._replace(half="AVX-512 bf16")
-CONTENDERS = [("faiss", CPU), ("torch", CPU), ("torch", HALF)]
+CUDA = [("torch", device) for device in [pick()] if device.kind == "cuda"]
+CONTENDERS = [("faiss", CPU), ("torch", CPU), ("torch", HALF), *CUDA]
 contenders = pytest.mark.parametrize(
     ("engine", "device"),
     [
         pytest.param(
             engine,
             device,
-            id=f"{engine}-{device.half or 'plain'}",
+            id=f"{engine}-{device.name}-{device.half or 'plain'}",
             marks=pytest.mark.skipif(engine not in installed_engines(), reason=f"{engine} is not installed"),
         )
         for engine, device in CONTENDERS
@@ -117,6 +119,22 @@ def test_an_engine_equals_the_oracle(engine: str, device: Device, kind: str, n: 
     assert_same(open_index(engine, vectors, device).search(queries, k), wanted)
     blocks = Blocks(vectors, (7, 64, 1, 301))
     assert_same(open_index(engine, blocks, device).search(queries, k), wanted)
+
+
+@contenders
+@pytest.mark.parametrize("kind", ["float16", "bfloat16", "float32"])
+def test_tensors_are_taken_where_they_are(engine: str, device: Device, kind: str) -> None:
+    rng = np.random.default_rng(11)
+    vectors, queries = stored(awkward(rng, 400, 19), kind), unit(rng.standard_normal((3, 19)))
+    wanted = open_index("numpy", vectors, CPU).search(queries, 30)
+    tensor = tensor_of(vectors, device)
+    for given_ in (tensor, Blocks(tensor, (150, 1))):
+        assert_same(open_index(engine, given_, device).search(queries, 30), wanted)
+    assert_same(open_index("numpy", tensor, CPU).search(queries, 30), wanted)
+    with pytest.raises(InputError, match="length"):
+        open_index(engine, tensor * 3, device)
+    with pytest.raises(InputError, match=r"float64 of shape \(400, 19\)"):
+        open_index(engine, tensor.double(), device)
 
 
 @contenders

@@ -22,6 +22,7 @@ from chunky.indexes.exact import (
     check_norms,
     dot_error,
     exact_scores,
+    is_tensor,
     on_grid,
     to_float32,
 )  # fmt: skip
@@ -41,6 +42,7 @@ BLOCK_ROWS: Final = 1 << 15  # vectors read at once
 _CELLS: Final = 1 << 20
 _CELLS_ON_GPU: Final = 1 << 30
 _EXACT_ROWS: Final = 512
+_EXACT_ROWS_ON_GPU: Final = 1 << 13  # a launch costs as much as a small product there
 
 Labeler = Callable[[Array], "I32"]
 """Labels int32 (b,) of a stored block (b, d)."""
@@ -93,12 +95,30 @@ def _check(centroids: F32) -> None:
 
 def similarities(block: Array, centroids: F32, labels: I32) -> F32:
     """Exact score of each vector and its own centroid, float32 (b,)."""
+    if is_tensor(block):
+        return _similarities_on_device(block, centroids, labels)
     found = np.empty(len(block), np.float32)
     exact = to_float32(centroids)
     for start in range(0, len(block), _EXACT_ROWS):
         rows = slice(start, start + _EXACT_ROWS)
         found[rows] = np.einsum("ij,ij->i", on_grid(block[rows]), exact[labels[rows]].astype(np.float64))
     return found + np.float32(0)
+
+
+def _similarities_on_device(block: Tensor, centroids: F32, labels: I32) -> F32:
+    import torch
+
+    from chunky.indexes.selecting import exact_rows
+
+    exact = torch.from_numpy(to_float32(centroids)).to(block.device)
+    places = torch.from_numpy(labels).to(block.device).long()
+    rows = _EXACT_ROWS if block.device.type == "cpu" else _EXACT_ROWS_ON_GPU
+    found = [
+        (exact_rows(stored) * exact[place].double()).sum(1).float()
+        for stored, place in zip(torch.split(block, rows), torch.split(places, rows), strict=True)
+    ]
+    near: F32 = (torch.cat(found) + 0.0).cpu().numpy()
+    return near
 
 
 def labeler(centroids: F32, engine: str, device: Device) -> Labeler:
@@ -171,8 +191,7 @@ def _best(block: Tensor, ready: Any, exact: Tensor) -> Tensor:
 
     from chunky.indexes.selecting import exact_rows
 
-    queries = block.float() if block.dtype == torch.float16 else exact_rows(block).float()
-    scores, error = ready.rough(queries)
+    scores, error = ready.rough(block if block.dtype == torch.float16 else exact_rows(block).float())
     # NumPy finds maxima with their places four times as fast as torch does on a CPU.
     on_cpu = scores.device.type == "cpu"
     labels = torch.from_numpy(scores.numpy().argmax(1)) if on_cpu else scores.argmax(1)
@@ -184,9 +203,10 @@ def _best(block: Tensor, ready: Any, exact: Tensor) -> Tensor:
         return labels
     scores.scatter_(1, labels[:, None], tops)
     row, place = (scores[unclear] >= least[unclear]).nonzero(as_tuple=True)
+    size = _EXACT_ROWS if on_cpu else _EXACT_ROWS_ON_GPU
     parts = [
         (exact_rows(block[unclear[r]]) * exact[p]).sum(1)
-        for r, p in zip(torch.split(row, _EXACT_ROWS), torch.split(place, _EXACT_ROWS), strict=True)
+        for r, p in zip(torch.split(row, size), torch.split(place, size), strict=True)
     ]
     decided = torch.cat(parts).float()
     best = torch.full((len(unclear),), -torch.inf, device=block.device).scatter_reduce(0, row, decided, "amax")

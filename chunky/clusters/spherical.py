@@ -18,10 +18,11 @@ from chunky.clusters.seeding import choose_seeds
 from chunky.clusters.sums import Sums
 from chunky.devices import Device, pick
 from chunky.errors import InputError
-from chunky.indexes.exact import Vectors, blocks_of, checked_shape, take, to_float32
+from chunky.indexes.exact import Vectors, blocks_of, checked_shape, is_tensor, take, to_float32
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from torch import Tensor
 
     F32 = npt.NDArray[np.float32]
     F64 = npt.NDArray[np.float64]
@@ -98,16 +99,19 @@ def kmeans(
     _check(weights, count, k, iterations)
     if k >= count:
         return _identity(vectors, weights)
+    by_torch = engine_of(engine, k * width, device) == "torch"
+    if by_torch:
+        vectors = _on_device(vectors, (count, width), device)
     problem = f"{count} {width} {k} {seed} {iterations} {tolerance} {zlib.crc32(weights.tobytes())}"
     state = checkpoint.load() if checkpoint is not None else None
     if state is None or state.problem != problem:
         seeds = to_unit(take(vectors, choose_seeds(vectors, weights, k, seed=seed, engine=engine, device=device)))
         state = _saved(State(problem, 0, seeds, np.inf, False), checkpoint)
-    by_torch = engine_of(engine, k * width, device) == "torch"
+    sums = Sums(k, width, int(weights.sum()), device if by_torch else None)
+    labels: I32 = np.full(count, -1, np.int32)
     while not state.is_done and state.iteration < iterations:
         label = labeler(state.centroids, engine, device)
-        sums = Sums(k, width, int(weights.sum()), device if by_torch else None)
-        state = _saved(_iterate(state, vectors, weights, label, sums, tolerance), checkpoint)
+        state = _saved(_iterate(state, vectors, weights, label, labels, sums, tolerance), checkpoint)
     found = assign(vectors, state.centroids, engine=engine, device=device, is_checked=True)
     return Clustering(state.centroids, *found, _inertia(found.similarities, weights), state.iteration, state.is_done)
 
@@ -126,6 +130,26 @@ def _identity(vectors: Vectors, weights: I64) -> Clustering:
     labels = np.arange(len(weights), dtype=np.int32)
     near = _own(vectors, centroids, labels)
     return Clustering(centroids, labels, near, _inertia(near, weights), 0, True)
+
+
+def _on_device(vectors: Vectors, shape: tuple[int, int], device: Device) -> Vectors:
+    """All vectors as one tensor, where the device is not the CPU and has the memory: else they travel at every pass."""
+    from chunky.indexes.blockwise import FREE_SHARE
+    from chunky.indexes.selecting import tensor_of
+
+    if device.kind == "cpu" or is_tensor(vectors):
+        return vectors
+    kept: Tensor | None = None
+    start = 0
+    for block in blocks_of(vectors, BLOCK_ROWS):
+        part = tensor_of(block, device)
+        if kept is None:
+            if shape[0] * shape[1] * part.element_size() > FREE_SHARE * device.memory_bytes:
+                return vectors
+            kept = part.new_empty(shape)
+        kept[start : start + len(part)] = part
+        start += len(part)
+    return vectors if kept is None else kept
 
 
 def _own(vectors: Vectors, centroids: F32, labels: I32) -> F32:
@@ -147,15 +171,23 @@ def _saved(state: State, checkpoint: Checkpoint | None) -> State:
     return state
 
 
-def _iterate(state: State, vectors: Vectors, weights: I64, label: Labeler, sums: Sums, tolerance: float) -> State:
-    """One iteration: labels, sums, centroids. The inertia is that of the new centroids under these labels."""
+def _iterate(
+    state: State, vectors: Vectors, weights: I64, label: Labeler, labels: I32, sums: Sums, tolerance: float
+) -> State:
+    """One iteration: labels, sums, centroids. The inertia is that of the new centroids under these labels.
+
+    `labels` are those that the vectors are in `sums` under, −1 where they are not yet; they are replaced.
+    """
     k = len(state.centroids)
-    labels = np.empty(len(weights), np.int32)
     start = 0
     for block in blocks_of(vectors, BLOCK_ROWS):
         rows = slice(start, start + len(block))
-        labels[rows] = label(block)
-        sums.add(block, weights[rows], labels[rows])
+        found = label(block)
+        if labels[start] < 0:
+            sums.add(block, weights[rows], found)
+        else:
+            sums.move(block, weights[rows], labels[rows], found)
+        labels[rows] = found
         start += len(block)
     totals = sums.totals()
     lengths = np.sqrt(np.einsum("ij,ij->i", totals, totals))

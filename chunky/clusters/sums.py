@@ -28,7 +28,8 @@ class Sums:
     """Sums float64 (k, d), with torch on a device or, without a device, with NumPy.
 
     A number on the grid is a multiple of 2⁻²⁴, so are its multiples by integers, and float64 adds them without rounding
-    while the weights sum to less than 2²⁸. Beyond that the grid is made coarser, bit by bit.
+    while the weights sum to less than 2²⁸. Beyond that the grid is made coarser, bit by bit. So taking a vector out
+    leaves the sum that would be without it, and from one iteration to the next only those that changed are moved.
     """
 
     def __init__(self, k: int, width: int, weight: int, device: Device | None = None) -> None:
@@ -47,6 +48,14 @@ class Sums:
             self._add(block, weights, labels)
         else:
             self._add_with_torch(block, weights, labels, self._device)
+
+    def move(self, block: Array, weights: I64, before: I32, after: I32) -> None:
+        """Take vectors that were added before out of the sums they are in, and add them to others."""
+        moved = np.flatnonzero(before != after)
+        if len(moved):
+            stored = block[moved]
+            self.add(stored, -weights[moved], before[moved])
+            self.add(stored, weights[moved], after[moved])
 
     def totals(self) -> F64:
         """The sums so far."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from chunky.indexes.exact import Found, Vectors, blocks_of, check_queries, none_found
+from chunky.indexes.exact import Found, Vectors, blocks_of, check_queries, is_tensor, is_whole, none_found
 from chunky.indexes.selecting import Bytes, Prepared, Wide, exact_rows, has_bytes, tensor_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _FEW: Final = 48
 _EXACT_ROWS: Final = 512  # scored at once: 1.5 MiB of float64 at 384 dimensions stay in the cache
 _RUN: Final = 32
 _SLACK: Final = 2.0**-21  # two scores may round to one float32, and bounds are float32 themselves
-_FREE_SHARE: Final = 0.6  # of the device's free memory may be taken by vectors that stay there
+FREE_SHARE: Final = 0.6  # of the device's free memory may be taken by vectors that stay there
 
 
 class _Part(NamedTuple):
@@ -68,8 +68,8 @@ class TorchIndex:
         self._device, self._vectors = device, vectors
         self._wide_rows = _WIDE_ROWS * (_ON_GPU if device.kind == "cuda" else 1)
         self._kept: _Part | None = None
-        if isinstance(vectors, np.ndarray) and (
-            device.kind == "cpu" or vectors.nbytes < _FREE_SHARE * device.memory_bytes
+        if is_whole(vectors) and (
+            device.kind == "cpu" or is_tensor(vectors) or vectors.nbytes < FREE_SHARE * device.memory_bytes
         ):
             self._kept = self._part(0, tensor_of(vectors, device), packs=device.kind == "cpu" and has_bytes())
 

@@ -10,8 +10,9 @@ less than storing vectors in 16 bits does. Best first; equal scores by ascending
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -35,13 +36,19 @@ __all__ = [
     "checked_shape",
     "dot_error",
     "exact_scores",
+    "is_tensor",
+    "is_whole",
     "none_found",
     "on_grid",
     "take",
     "to_float32",
 ]  # fmt: skip
 
-Array = Any  # (n, d) of float16, of float32, or of uint16 holding bfloat16
+Array = Any
+"""(n, d) of float16, of float32, or of uint16 holding bfloat16; or a tensor of torch, bfloat16 then by its own name.
+
+A tensor on a device stays there: what runs with torch on that device reads it in place.
+"""
 Vectors = Array | Iterable[Array]
 """An array in memory, or blocks (arrays of one width) that can be iterated again and again, always the same."""
 
@@ -50,6 +57,7 @@ GRID: Final = 2.0**24
 _LONGEST: Final = 1.05
 _CHECKED_ROWS: Final = 1 << 12
 _DTYPES: Final = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.uint16))
+_TENSORS: Final = ("torch.float16", "torch.float32", "torch.bfloat16")
 
 
 class Found(NamedTuple):
@@ -72,7 +80,7 @@ def blocks_of(vectors: Vectors, rows: int) -> Iterator[Array]:
     """
     _check_again(vectors)
     width = -1
-    for block in (vectors,) if isinstance(vectors, np.ndarray) else vectors:
+    for block in (vectors,) if is_whole(vectors) else vectors:
         _check_shape(block, width)
         width = block.shape[1]
         for start in range(0, len(block), rows):
@@ -80,13 +88,25 @@ def blocks_of(vectors: Vectors, rows: int) -> Iterator[Array]:
 
 
 def _check_again(vectors: Vectors) -> None:
-    if not isinstance(vectors, np.ndarray) and iter(vectors) is vectors:
+    if not is_whole(vectors) and iter(vectors) is vectors:
         raise InputError("the vectors can be read only once", "give an array, or an object whose __iter__ starts anew")
 
 
+def is_tensor(block: object) -> bool:
+    """Whether this is a tensor of torch, which is not imported to find out."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(block, torch.Tensor)
+
+
+def is_whole(vectors: Vectors) -> TypeGuard[Any]:
+    """Whether these are all vectors at once, an array or a tensor, not blocks."""
+    return isinstance(vectors, np.ndarray) or is_tensor(vectors)
+
+
 def _check_shape(block: Array, width: int) -> None:
-    if not isinstance(block, np.ndarray) or block.dtype not in _DTYPES or block.ndim != 2:
-        what = f"{block.dtype} of shape {block.shape}" if isinstance(block, np.ndarray) else type(block).__name__
+    is_known = str(block.dtype) in _TENSORS if is_tensor(block) else getattr(block, "dtype", None) in _DTYPES
+    if not is_whole(block) or not is_known or block.ndim != 2:
+        what = f"{block.dtype} of shape {tuple(block.shape)}" if is_whole(block) else type(block).__name__
         raise InputError(f"vectors of {what}", "give (n, d) arrays of float16, float32, or uint16 holding bfloat16")
     if width not in (-1, block.shape[1]):
         raise InputError(f"a block of width {block.shape[1]} after one of {width}", "give vectors of one width")
@@ -94,8 +114,11 @@ def _check_shape(block: Array, width: int) -> None:
 
 def check_norms(block: Array, what: str) -> None:
     """Raise InputError unless every row is finite and at most as long as a unit vector."""
-    values = widened(block)
-    squares = np.einsum("ij,ij->i", values, values)
+    if is_tensor(block):
+        squares = block.float().square().sum(1).cpu().numpy()
+    else:
+        values = widened(block)
+        squares = np.einsum("ij,ij->i", values, values)
     if not np.all(squares <= _LONGEST**2):  # false for NaN too
         row = int(np.flatnonzero(~(squares <= _LONGEST**2))[0])
         raise InputError(
@@ -105,6 +128,9 @@ def check_norms(block: Array, what: str) -> None:
 
 def widened(block: Array) -> F32:
     """The stored numbers as float32, without rounding."""
+    if is_tensor(block):
+        copied: F32 = block.float().cpu().numpy()
+        return copied
     if block.dtype == np.uint16:
         bits: npt.NDArray[np.uint32] = block.astype(np.uint32) << np.uint32(16)
         return bits.view(np.float32)
@@ -115,7 +141,11 @@ def widened(block: Array) -> F32:
 def to_float32(block: Array) -> F32:
     """Stored vectors on the grid, as float32: rounding to the grid takes bits away and adds none."""
     values = widened(block)
-    return values if block.dtype == np.float16 else np.rint(values * np.float32(GRID)) / np.float32(GRID)
+    return (
+        values
+        if str(block.dtype) in ("float16", "torch.float16")
+        else np.rint(values * np.float32(GRID)) / np.float32(GRID)
+    )
 
 
 def on_grid(block: Array) -> F64:
@@ -128,7 +158,7 @@ def checked_shape(vectors: Vectors) -> tuple[int, int]:
 
     Raises InputError as `blocks_of` does, and for numbers that are not finite and rows longer than a unit vector.
     """
-    count, width = 0, vectors.shape[1] if isinstance(vectors, np.ndarray) and vectors.ndim == 2 else 0
+    count, width = 0, vectors.shape[1] if is_whole(vectors) and vectors.ndim == 2 else 0
     for block in blocks_of(vectors, _CHECKED_ROWS):
         check_norms(block, "vectors")
         count, width = count + len(block), block.shape[1]
@@ -137,7 +167,7 @@ def checked_shape(vectors: Vectors) -> tuple[int, int]:
 
 def take(vectors: Vectors, positions: I64) -> F32:
     """Rows at `positions`, on the grid, float32; blocks are read through once."""
-    if isinstance(vectors, np.ndarray):
+    if is_whole(vectors):
         return to_float32(vectors[positions])
     found, start = np.zeros((0, 0), np.float32), 0
     for block in blocks_of(vectors, 1 << 16):

@@ -43,7 +43,7 @@ class Prepared(Protocol):
     rows: int
 
     def rough(self, queries: Tensor) -> Rough:
-        """Rough scores of queries: float32 (q, d) on the grid."""
+        """Rough scores of queries (q, d): float32 on the grid, or float16, which always is."""
         ...
 
 
@@ -51,6 +51,9 @@ def tensor_of(block: Any, device: Device) -> Tensor:
     """A stored block as a tensor of float16, bfloat16 or float32 on the device; on the CPU it shares the memory."""
     import numpy as np
     import torch
+
+    if isinstance(block, torch.Tensor):
+        return block.to(device.name)
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # it is only read
@@ -63,7 +66,8 @@ def exact_rows(stored: Tensor) -> Tensor:
     """Stored rows on the grid, float64."""
     import torch
 
-    rows = stored.float().double()  # by way of float32: float16 to float64 is slow on a CPU
+    # By way of float32 on a CPU, where float16 to float64 is slow; on a GPU it would cost another pass over memory.
+    rows = stored.double() if stored.device.type == "cuda" else stored.float().double()
     return rows if stored.dtype == torch.float16 else rows.mul_(GRID).round_().div_(GRID)
 
 
@@ -86,10 +90,14 @@ class Wide:
         import torch
 
         if self._kind == torch.float32:
+            queries = queries.float()
             error = _LONG * self._off + dot_error(self._width, _UNITS[self._device.kind])
             return Rough(_float_product(queries, self._vectors), queries.new_full((len(queries), 1), error))
         asked = queries.to(self._kind)
-        off = (queries.double() - asked.double()).norm(dim=1, keepdim=True)
+        if asked.dtype == queries.dtype:
+            off = queries.new_zeros((len(queries), 1), dtype=torch.float32)
+        else:
+            off = (queries.double() - asked.double()).norm(dim=1, keepdim=True)
         error = _LONG * self._off + off * _LONG + dot_error(self._width, _UNITS[self._device.kind])
         if self._device.kind == "cuda":
             scores: Tensor = torch.mm(asked, self._vectors.T, out_dtype=torch.float32)
