@@ -88,7 +88,7 @@ def measured_inertia(options: argparse.Namespace, found: Any, centroids: Any) ->
     import numpy as np
 
     from chunky.clusters import assign
-    from chunky.clusters.spherical import to_unit
+    from chunky.clusters.sums import to_unit
     from chunky.devices import pick
 
     near = assign(found, to_unit(np.asarray(centroids)), engine="torch", device=pick(options.device))

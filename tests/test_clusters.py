@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 
 from chunky.clusters import Clustering, State, assign, auto_k, kmeans, summarize
 from chunky.clusters.seeding import choose_seeds
-from chunky.clusters.spherical import to_unit
-from chunky.clusters.sums import Sums
+from chunky.clusters.sums import Sums, to_unit
 from chunky.devices import pick
 from chunky.errors import InputError
 from chunky.indexes import installed_engines

@@ -7,7 +7,7 @@ more than one, exact scores decide. So labels do not depend on engine, device, t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from chunky.devices import Device, pick
 from chunky.errors import InputError
 from chunky.indexes import choose_engine
+from chunky.indexes.blockwise import FREE_SHARE
 from chunky.indexes.exact import (
     Array,
     Vectors,
@@ -26,6 +27,8 @@ from chunky.indexes.exact import (
     on_grid,
     to_float32,
 )  # fmt: skip
+from chunky.indexes.pairs import pair_scores
+from chunky.indexes.selecting import Wide, exact_rows, tensor_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -42,7 +45,6 @@ BLOCK_ROWS: Final = 1 << 15  # vectors read at once
 _CELLS: Final = 1 << 20
 _CELLS_ON_GPU: Final = 1 << 30
 _EXACT_ROWS: Final = 512
-_EXACT_ROWS_ON_GPU: Final = 1 << 13  # a launch costs as much as a small product there
 
 Labeler = Callable[[Array], "I32"]
 """Labels int32 (b,) of a stored block (b, d)."""
@@ -67,6 +69,9 @@ def assign(
     _check(centroids)
     device = device or pick()
     label = labeler(centroids, engine, device)
+    own: Array = centroids
+    if device.kind != "cpu" and engine_of(engine, centroids.size, device) == "torch":
+        vectors, own = on_device(vectors, device), tensor_of(to_float32(centroids), device)
     labels: list[I32] = [np.zeros(0, np.int32)]
     near: list[F32] = [np.zeros(0, np.float32)]
     for block in blocks_of(vectors, BLOCK_ROWS):
@@ -78,7 +83,7 @@ def assign(
                 "use the embedder that the clusters were made with",
             )
         labels.append(label(block))
-        near.append(similarities(block, centroids, labels[-1]))
+        near.append(similarities(block, own, labels[-1]))
     return Assigned(np.concatenate(labels), np.concatenate(near))
 
 
@@ -93,38 +98,59 @@ def _check(centroids: F32) -> None:
     check_norms(centroids, "centroids")
 
 
-def similarities(block: Array, centroids: F32, labels: I32) -> F32:
-    """Exact score of each vector and its own centroid, float32 (b,)."""
-    if is_tensor(block):
-        return _similarities_on_device(block, centroids, labels)
+def similarities(block: Array, centroids: Array, labels: I32) -> F32:
+    """Exact score of each vector and its own centroid, float32 (b,); a tensor of centroids is where the block is."""
+    if is_tensor(centroids):
+        import torch
+
+        places = torch.from_numpy(labels).to(block.device).long()
+        rows = torch.arange(len(block), device=block.device)
+        near: F32 = pair_scores(block, rows, centroids, places).cpu().numpy()
+        return near
     found = np.empty(len(block), np.float32)
     exact = to_float32(centroids)
     for start in range(0, len(block), _EXACT_ROWS):
-        rows = slice(start, start + _EXACT_ROWS)
-        found[rows] = np.einsum("ij,ij->i", on_grid(block[rows]), exact[labels[rows]].astype(np.float64))
+        rows_ = slice(start, start + _EXACT_ROWS)
+        found[rows_] = np.einsum("ij,ij->i", on_grid(block[rows_]), exact[labels[rows_]].astype(np.float64))
     return found + np.float32(0)
 
 
-def _similarities_on_device(block: Tensor, centroids: F32, labels: I32) -> F32:
-    import torch
+class _Travelling:
+    """Vectors that are copied to the device block by block at every pass."""
 
-    from chunky.indexes.selecting import exact_rows
+    def __init__(self, vectors: Vectors, device: Device) -> None:
+        self._vectors, self._device = vectors, device
 
-    exact = torch.from_numpy(to_float32(centroids)).to(block.device)
-    places = torch.from_numpy(labels).to(block.device).long()
-    rows = _EXACT_ROWS if block.device.type == "cpu" else _EXACT_ROWS_ON_GPU
-    found = [
-        (exact_rows(stored) * exact[place].double()).sum(1).float()
-        for stored, place in zip(torch.split(block, rows), torch.split(places, rows), strict=True)
-    ]
-    near: F32 = (torch.cat(found) + 0.0).cpu().numpy()
-    return near
+    def __iter__(self) -> Iterator[Array]:
+        return (tensor_of(block, self._device) for block in blocks_of(self._vectors, BLOCK_ROWS))
 
 
-def labeler(centroids: F32, engine: str, device: Device) -> Labeler:
+def on_device(vectors: Vectors, device: Device, shape: tuple[int, int] | None = None) -> Vectors:
+    """Vectors as tensors of a CUDA device: as one, where their shape is told and fits, else block by block.
+
+    On a CPU the vectors as they are: they need not travel.
+    """
+    if device.kind == "cpu" or is_tensor(vectors):
+        return vectors
+    travelling = _Travelling(vectors, device)
+    if shape is None:
+        return travelling
+    kept: Tensor | None = None
+    start = 0
+    for block in travelling:
+        if kept is None:
+            if shape[0] * shape[1] * block.element_size() > FREE_SHARE * device.memory_bytes:
+                return travelling
+            kept = block.new_empty(shape)
+        kept[start : start + len(block)] = block
+        start += len(block)
+    return vectors if kept is None else kept
+
+
+def labeler(centroids: Array, engine: str, device: Device) -> Labeler:
     """What gives blocks their labels, by the engine named (`auto` chooses as for indexes)."""
-    chosen = engine_of(engine, centroids.size, device)
-    made: dict[str, Callable[[F32, Device], Labeler]] = {"numpy": _numpy, "faiss": _faiss, "torch": _torch}
+    chosen = engine_of(engine, centroids.shape[0] * centroids.shape[1], device)
+    made: dict[str, Callable[[Array, Device], Labeler]] = {"numpy": _numpy, "faiss": _faiss, "torch": _torch}
     return made[chosen](centroids, device)
 
 
@@ -167,11 +193,11 @@ def _faiss(centroids: F32, device: Device) -> Labeler:
     return label
 
 
-def _torch(centroids: F32, device: Device) -> Labeler:
-    from chunky.indexes.selecting import Wide, exact_rows, tensor_of
-
-    ready = Wide(tensor_of(to_float32(centroids), device), device)
-    exact = exact_rows(tensor_of(to_float32(centroids), device))
+def _torch(centroids: Array, device: Device) -> Labeler:
+    exact = exact_rows(tensor_of(centroids, device))
+    on_grid_ = exact.float()
+    ready = Wide(on_grid_, device)
+    exact = exact if device.kind == "cpu" else on_grid_
     cells = _CELLS_ON_GPU if device.kind == "cuda" else _CELLS
     rows = max(cells // len(centroids), 16)
 
@@ -189,8 +215,6 @@ def _best(block: Tensor, ready: Any, exact: Tensor) -> Tensor:
     """Labels int64 (b,): where the second-best rough score is within twice the error of the best, exact ones decide."""
     import torch
 
-    from chunky.indexes.selecting import exact_rows
-
     scores, error = ready.rough(block if block.dtype == torch.float16 else exact_rows(block).float())
     # NumPy finds maxima with their places four times as fast as torch does on a CPU.
     on_cpu = scores.device.type == "cpu"
@@ -203,12 +227,7 @@ def _best(block: Tensor, ready: Any, exact: Tensor) -> Tensor:
         return labels
     scores.scatter_(1, labels[:, None], tops)
     row, place = (scores[unclear] >= least[unclear]).nonzero(as_tuple=True)
-    size = _EXACT_ROWS if on_cpu else _EXACT_ROWS_ON_GPU
-    parts = [
-        (exact_rows(block[unclear[r]]) * exact[p]).sum(1)
-        for r, p in zip(torch.split(row, size), torch.split(place, size), strict=True)
-    ]
-    decided = torch.cat(parts).float()
+    decided = pair_scores(block, unclear[row], exact, place)
     best = torch.full((len(unclear),), -torch.inf, device=block.device).scatter_reduce(0, row, decided, "amax")
     winner = decided == best[row]
     lowest = torch.full_like(unclear, len(exact)).scatter_reduce(0, row[winner], place[winner], "amin")

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from chunky.clusters.assigning import BLOCK_ROWS, Labeler, assign, engine_of, labeler, similarities
+from chunky.clusters.assigning import BLOCK_ROWS, Labeler, assign, engine_of, labeler, on_device, similarities
 from chunky.clusters.seeding import choose_seeds
-from chunky.clusters.sums import Sums
+from chunky.clusters.sums import Sums, to_unit
 from chunky.devices import Device, pick
 from chunky.errors import InputError
-from chunky.indexes.exact import Vectors, blocks_of, checked_shape, is_tensor, take, to_float32
+from chunky.indexes.exact import Array, Vectors, blocks_of, checked_shape, is_tensor, take
+from chunky.indexes.selecting import tensor_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from torch import Tensor
 
     F32 = npt.NDArray[np.float32]
     F64 = npt.NDArray[np.float64]
@@ -101,7 +101,7 @@ def kmeans(
         return _identity(vectors, weights)
     by_torch = engine_of(engine, k * width, device) == "torch"
     if by_torch:
-        vectors = _on_device(vectors, (count, width), device)
+        vectors = on_device(vectors, device, (count, width))
     problem = f"{count} {width} {k} {seed} {iterations} {tolerance} {zlib.crc32(weights.tobytes())}"
     state = checkpoint.load() if checkpoint is not None else None
     if state is None or state.problem != problem:
@@ -109,11 +109,14 @@ def kmeans(
         state = _saved(State(problem, 0, seeds, np.inf, False), checkpoint)
     sums = Sums(k, width, int(weights.sum()), device if by_torch else None)
     labels: I32 = np.full(count, -1, np.int32)
+    if by_torch and device.kind != "cpu":
+        state = state._replace(centroids=tensor_of(state.centroids, device))
     while not state.is_done and state.iteration < iterations:
         label = labeler(state.centroids, engine, device)
         state = _saved(_iterate(state, vectors, weights, label, labels, sums, tolerance), checkpoint)
-    found = assign(vectors, state.centroids, engine=engine, device=device, is_checked=True)
-    return Clustering(state.centroids, *found, _inertia(found.similarities, weights), state.iteration, state.is_done)
+    centroids = on_host(state.centroids)
+    found = assign(vectors, centroids, engine=engine, device=device, is_checked=True)
+    return Clustering(centroids, *found, _inertia(found.similarities, weights), state.iteration, state.is_done)
 
 
 def _check(weights: I64, count: int, k: int, iterations: int) -> None:
@@ -132,27 +135,7 @@ def _identity(vectors: Vectors, weights: I64) -> Clustering:
     return Clustering(centroids, labels, near, _inertia(near, weights), 0, True)
 
 
-def _on_device(vectors: Vectors, shape: tuple[int, int], device: Device) -> Vectors:
-    """All vectors as one tensor, where the device is not the CPU and has the memory: else they travel at every pass."""
-    from chunky.indexes.blockwise import FREE_SHARE
-    from chunky.indexes.selecting import tensor_of
-
-    if device.kind == "cpu" or is_tensor(vectors):
-        return vectors
-    kept: Tensor | None = None
-    start = 0
-    for block in blocks_of(vectors, BLOCK_ROWS):
-        part = tensor_of(block, device)
-        if kept is None:
-            if shape[0] * shape[1] * part.element_size() > FREE_SHARE * device.memory_bytes:
-                return vectors
-            kept = part.new_empty(shape)
-        kept[start : start + len(part)] = part
-        start += len(part)
-    return vectors if kept is None else kept
-
-
-def _own(vectors: Vectors, centroids: F32, labels: I32) -> F32:
+def _own(vectors: Vectors, centroids: Array, labels: I32) -> F32:
     """Score of each vector and the centroid of its label."""
     found, start = [np.zeros(0, np.float32)], 0
     for block in blocks_of(vectors, BLOCK_ROWS):
@@ -167,8 +150,14 @@ def _inertia(near: F32, weights: I64) -> float:
 
 def _saved(state: State, checkpoint: Checkpoint | None) -> State:
     if checkpoint is not None:
-        checkpoint.save(state)
+        checkpoint.save(state._replace(centroids=on_host(state.centroids)))
     return state
+
+
+def on_host(values: Array) -> F32:
+    """An array, or a tensor copied to one."""
+    copied: F32 = values.cpu().numpy() if is_tensor(values) else values
+    return copied
 
 
 def _iterate(
@@ -189,31 +178,22 @@ def _iterate(
             sums.move(block, weights[rows], labels[rows], found)
         labels[rows] = found
         start += len(block)
-    totals = sums.totals()
-    lengths = np.sqrt(np.einsum("ij,ij->i", totals, totals))
-    # Vectors that cancel out leave their centroid where it was.
-    new = np.where(lengths[:, np.newaxis] > 0, to_unit(totals), state.centroids)
+    new, lengths = sums.directions(state.centroids)
     empty = np.flatnonzero(np.bincount(labels, minlength=k) == 0)
     moved = _restart(new, empty, vectors, weights, labels, state.centroids) if len(empty) else 0
     inertia = 2 * (float(weights.sum()) - float(lengths.sum()))
-    is_same = bool(np.array_equal(new, state.centroids))
+    is_same = bool((new == state.centroids).all())
     is_still = not moved and state.inertia - inertia <= tolerance * state.inertia < np.inf
     return State(state.problem, state.iteration + 1, new, inertia, is_same or is_still)
 
 
-def _restart(new: F32, empty: I64, vectors: Vectors, weights: I64, labels: I32, old: F32) -> int:
+def _restart(new: Array, empty: I64, vectors: Vectors, weights: I64, labels: I32, old: Array) -> int:
     """Put empty clusters on the worst-served vectors, by weight × (1 − similarity), ties by position; how many."""
     near = _own(vectors, old, labels).astype(np.float64)
     loss = weights * np.maximum(1 - near, 0)
     # A vector that is its own centroid, but for rounding, gains nothing by a cluster of its own.
     order = np.argsort(-loss, kind="stable")
     order = order[1 - near[order] > 1e-6][: len(empty)]
-    new[empty[: len(order)]] = to_unit(take(vectors, order))
+    seeds = to_unit(take(vectors, order))
+    new[empty[: len(order)]] = new.new_tensor(seeds) if is_tensor(new) else seeds
     return len(order)
-
-
-def to_unit(vectors: F32 | F64) -> F32:
-    """Vectors of length 1 (zeros stay), on the grid, float32."""
-    exact = vectors.astype(np.float64, copy=False)
-    lengths = np.sqrt(np.einsum("ij,ij->i", exact, exact))[:, np.newaxis]
-    return to_float32((exact / np.where(lengths > 0, lengths, 1)).astype(np.float32))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from chunky.indexes.exact import GRID, Array, on_grid
+from chunky.indexes.exact import GRID, Array, is_tensor, on_grid, to_float32
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     I32 = npt.NDArray[np.int32]
     I64 = npt.NDArray[np.int64]
 
-__all__ = ["Sums"]
+__all__ = ["Sums", "to_unit", "tree_lengths"]
 
 _MANTISSA: Final = 53
 _ROWS: Final = 1024  # in float64 at once: larger temporaries cost more page faults than arithmetic
@@ -62,6 +62,20 @@ class Sums:
         found: F64 = self._totals if self._device is None else self._totals.cpu().numpy()
         return found
 
+    def directions(self, old: Array) -> tuple[Array, F64]:
+        """The sums made unit, float32 (k, d), where they are (a tensor where `old` is one), and their lengths (k,).
+
+        Vectors that cancel out leave their centroid where it was, in `old`.
+        """
+        if is_tensor(old):
+            new = to_unit(self._totals)
+            lengths = tree_lengths(self._totals)
+            new[(lengths == 0)[:, 0]] = old[(lengths == 0)[:, 0]]
+            return new, lengths[:, 0].cpu().numpy()
+        totals = self.totals()
+        lengths = tree_lengths(totals)
+        return np.where(lengths > 0, to_unit(totals), old), lengths[:, 0]
+
     def _add(self, block: Array, weights: I64, labels: I32) -> None:
         order = np.argsort(labels, kind="stable")
         for start in range(0, len(order), _ROWS):
@@ -87,3 +101,28 @@ class Sums:
             if self._grid is not None:
                 values = torch.round(values * self._grid) / self._grid
             self._totals.index_add_(0, place, values.mul_(factor[:, None]))
+
+
+def to_unit(vectors: Array) -> Any:
+    """Vectors of length 1 (zeros stay), on the grid, float32: the same bits from arrays and from tensors."""
+    if is_tensor(vectors):
+        exact = vectors.double()
+        lengths = tree_lengths(exact)
+        return ((exact / lengths.masked_fill(lengths == 0, 1)).float() * GRID).round() / GRID
+    exact = vectors.astype(np.float64, copy=False)
+    lengths = tree_lengths(exact)
+    return to_float32((exact / np.where(lengths > 0, lengths, 1)).astype(np.float32))
+
+
+def tree_lengths(exact: Any) -> Any:
+    """Lengths of float64 rows, (k, 1), summed in one order everywhere: halves are added until one column is left.
+
+    A library's own sum rounds in the order that suits its machine; single additions round alike on all.
+    """
+    squares = exact * exact
+    while squares.shape[1] > 1:
+        half = (squares.shape[1] + 1) // 2
+        rest = squares[:, half:]
+        squares[:, : rest.shape[1]] += rest
+        squares = squares[:, :half]
+    return squares.sqrt() if is_tensor(squares) else np.sqrt(squares)

@@ -82,8 +82,8 @@ class Wide:
         self._kind = torch.float32 if device.half is None else torch.bfloat16
         if device.kind == "cuda" and device.half and stored.dtype != torch.bfloat16:
             self._kind = torch.float16  # as fast there, and three bits finer
-        self._off = _rounding(stored.dtype, self._kind, self._width)
         self._vectors = stored.to(self._kind)
+        self._off = _rounding(stored, self._vectors)
 
     def rough(self, queries: Tensor) -> Rough:
         """See Prepared."""
@@ -116,15 +116,15 @@ def _float_product(queries: Tensor, vectors: Tensor) -> Tensor:
     return (vectors @ queries.T).T.contiguous() if 1 < len(queries) < 48 else queries @ vectors.T
 
 
-def _rounding(stored: Any, used: Any, width: int) -> float:
-    """Length of what rounding to the format used takes from a vector: half a unit in the last place of each number."""
+def _rounding(stored: Tensor, used: Tensor) -> float:
+    """Length of what the numbers used leave out of a vector on the grid, at most."""
     import torch
 
-    grid = 0.0 if stored == torch.float16 else 2.0**-25 * width**0.5
-    if stored == used or used == torch.float32:
+    grid = 0.0 if stored.dtype == torch.float16 else 2.0**-25 * stored.shape[1] ** 0.5
+    if stored.dtype == used.dtype or used.dtype == torch.float32 or not len(stored):
         return grid
-    relative = 2.0**-9 if used == torch.bfloat16 else 2.0**-11
-    return float(grid + relative * _LONG + 2.0**-25 * width**0.5)  # the last part: subnormal float16 numbers
+    # Measured: half of what the format allows. Close numbers are subtracted without rounding; 1.001 is for the norm.
+    return grid + 1.001 * float((stored.float() - used.float()).norm(dim=1).amax())
 
 
 class Bytes:
