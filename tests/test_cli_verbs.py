@@ -232,6 +232,36 @@ def test_ask_before_a_build_names_the_verb(tmp_path: Path):
     assert "chunky build" in invoke(tmp_path / "lake", "profile", code=1).stderr
 
 
+# near --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["query", "response"])
+def test_near_lists_sentences_with_their_rows_and_chunks(built: Path, side: str):
+    with Lens(Warehouse(built), QUICK) as lens:
+        held = lens.table(
+            "select attribute, chunk, count(*) as chunk_rows from attributes.row_attributes "
+            "inner join attributes.texts using (attribute_id) "
+            "where texts.side = ? and texts.rows < 300 group by all order by all",
+            [side],
+        ).to_pylist()
+    sentence = max(held, key=lambda row: row["chunk_rows"])["attribute"]
+    mine = {row["chunk"]: row["chunk_rows"] for row in held if row["attribute"] == sentence}
+    answer = told(built, "near", sentence, "--limit", "4")
+    first = answer["near"][0]
+    assert (answer["side"], len(answer["near"]), first["attribute"]) == (side, 4, sentence)
+    assert first["similarity"] == pytest.approx(1, abs=1e-3)
+    assert first["rows"] == sum(mine.values())
+    shares = dict(zip(first["chunks"], first["chunk_shares"], strict=True))
+    assert shares == {chunk: pytest.approx(rows / first["rows"]) for chunk, rows in mine.items()}
+    assert [row["place"] for row in answer["near"]] == [0, 1, 2, 3]
+    assert "attributes nearest to" in invoke(built, "near", sentence).stdout
+
+
+def test_near_asks_for_a_side(built: Path):
+    invoke(built, "near", "It rains.", code=1)
+    assert told(built, "near", "It rains.", "--side", "query")["near"]
+
+
 # profile -----------------------------------------------------------------------------------------------------------
 
 
