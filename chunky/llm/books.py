@@ -5,35 +5,15 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from chunky.llm.ledger import Ledger, digest
 from chunky.llm.prices import NANO
+from chunky.tables import TABLES
 
-# One model call a row: the table `llm.calls`.
-_FIELDS: list[pa.Field[Any]] = [
-    pa.field("call_id", pa.int64(), nullable=False),
-    pa.field("run", pa.string(), nullable=False),
-    pa.field("role", pa.string(), nullable=False),
-    pa.field("model", pa.string(), nullable=False),
-    pa.field("prompt_version", pa.string(), nullable=False),
-    pa.field("prompt_hash", pa.string(), nullable=False),
-    pa.field("sample", pa.int32(), nullable=False),
-    pa.field("started_at", pa.timestamp("us", tz="UTC"), nullable=False),
-    pa.field("seconds", pa.float64()),
-    pa.field("attempts", pa.int32()),
-    pa.field("input_tokens", pa.int64()),
-    pa.field("output_tokens", pa.int64()),
-    pa.field("usd", pa.float64()),
-    pa.field("counted_usd", pa.float64(), nullable=False),
-    pa.field("is_cached", pa.bool_(), nullable=False),
-    pa.field("error", pa.string()),
-    pa.field("detail", pa.string()),
-    pa.field("reply", pa.string()),
-]
-CALLS_SCHEMA = pa.schema(_FIELDS)
+CALLS_SCHEMA = TABLES["llm.calls"].arrow_schema
 _CALLS = f"""
 select call, run, role, model, prompt_version, key, sample, started_at, seconds, attempts, input_tokens, output_tokens,
     nano_usd / {NANO}.0, nano_counted / {NANO}.0, state = 'cached', error, detail,
@@ -86,6 +66,33 @@ def _row(row: tuple[int, str, str, str, str, bytes, int, float, *tuple[object, .
     *rest, is_cached, error, detail, reply = rest
     micros = round(started * 1_000_000)
     return (call_id, run, role, model, version, key.hex(), sample, micros, *rest, bool(is_cached), error, detail, reply)
+
+
+def state(ledger: Ledger) -> str:
+    """What changes whenever the books do: number of calls, the last of them, how many are no answers."""
+    ledger.flush()
+    row = ledger.connection.execute(
+        "select count(*), coalesce(max(call), 0), count(*) filter (where error is not null) from calls"
+    ).fetchone()
+    return "-".join(map(str, row))
+
+
+class Usage(NamedTuple):
+    """Mean tokens of the answers that a model has given in a role, as its server counted them, and of how many."""
+
+    answers: int
+    input_tokens: float
+    output_tokens: float
+
+
+def usage(ledger: Ledger, role: str, model: str) -> Usage | None:
+    """Mean tokens of a role's answers by a model; None where there are none that were counted."""
+    row = ledger.connection.execute(
+        "select count(*), avg(input_tokens), avg(output_tokens) from calls where role = ? and model = ?"
+        " and state = 'answered' and input_tokens is not null and output_tokens is not null",
+        (role, model),
+    ).fetchone()
+    return Usage(*row) if row[0] else None
 
 
 def stats(ledger: Ledger, run: str | None = None) -> list[Sums]:
