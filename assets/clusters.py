@@ -1,4 +1,4 @@
-"""Assets of the schema `clusters`: groups of sentences that say nearly the same, their centers in Lance, their names."""
+"""Assets of the schema `clusters`: groups of sentences that say nearly the same, with centers and names."""
 
 from assets.steps import step_asset
 

@@ -150,7 +150,7 @@ class Settings(_Section):
     """All sections, and who plays the roles of a build."""
 
     extractor: str = Field(
-        RULES, min_length=1, description="who finds attributes: rules, anthropic:NAME or openai:NAME[@URL]"
+        default=RULES, min_length=1, description="who finds attributes: rules, anthropic:NAME or openai:NAME[@URL]"
     )
     summarizer: str = Field(
         "auto",
@@ -198,7 +198,7 @@ class Loaded(NamedTuple):
 
 def names() -> dict[str, str]:
     """Dotted name of every setting → its description."""
-    found = {}
+    found: dict[str, str] = {}
     for section, field in Settings.model_fields.items():
         model = field.annotation
         assert isinstance(model, type)

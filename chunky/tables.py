@@ -246,8 +246,8 @@ COLUMNS: dict[str, Column] = _columns(
            minimum=-1.001, maximum=1.001),
     Column("attributes", "int64", "distinct attribute sentences", minimum=1),
     Column("top_attributes", "list<string>", "the sentences of most rows, at most five"),
-    Column("cluster_name", "string", "one sentence for the whole cluster: by the model that `summarizer` names; by rules, or "
-           "where it holds one sentence alone, the same as `cluster`; null where the model gave none"),
+    Column("cluster_name", "string", "one sentence for the whole cluster: by the model that `summarizer` names; by "
+           "rules, or where it holds one sentence alone, the same as `cluster`; null where the model gave none"),
     Column("vector", "vector", "embedding of the sentence, of norm 1; SQL sees it as float[], Lance as float16"),
     # keywords and features
     Column("side", "string", "which half of the row", values=SIDES),
@@ -292,12 +292,14 @@ COLUMNS: dict[str, Column] = _columns(
            "answer"),
     Column("sample", "int32", "number of the draw among equal prompts, from 0", minimum=0),
     Column("started_at", "timestamp[us]", "when the call began, UTC"),
-    Column("seconds", "double", "how long it took, with waits between attempts; null where the process died", minimum=0),
+    Column("seconds", "double", "how long it took, waits between attempts included; null where its process died",
+           minimum=0),
     Column("attempts", "int32", "how often it was sent; 0 for a hit", minimum=0),
     Column("input_tokens", "int64", "tokens of the prompt as the server counts them; of a hit, those of the first call",
            minimum=0),
     Column("output_tokens", "int64", "tokens of the reply as the server counts them", minimum=0),
-    Column("usd", "double", "dollars by the price file; 0 for a hit, null where price or tokens are unknown", minimum=0),
+    Column("usd", "double", "dollars by the price file; 0 for a hit, null where price or tokens are unknown",
+           minimum=0),
     Column("counted_usd", "double", "dollars that budgets count: an unknown cost at its upper bound", minimum=0),
     Column("is_cached", "bool", "answered from the ledger, for nothing"),
     Column("reply", "string", "text of a reply that is no answer; answers stay in the ledger"),

@@ -1,4 +1,4 @@
-"""What models make of a mix: attributes of its texts, names of its clusters. Frames in, frames out; the lake is elsewhere.
+"""What models make of a mix: attributes of its texts, names of its clusters. Frames in, frames out.
 
 The same tables that rules fill, so that nothing downstream asks who wrote them. A reply that cannot be used is a row of
 failures with its reason, never a default.

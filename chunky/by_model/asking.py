@@ -79,7 +79,7 @@ class Asker:
         tally, told = self._tally, f"{error}: {detail}"
         if error == "budget":
             raise BudgetError(
-                f"the budget of this run is used up after {tally.done - 1:,} of {tally.total:,} calls of the {tally.role}",
+                f"the budget of this run ends after {tally.done - 1:,} of {tally.total:,} calls of the {tally.role}",
                 f"{_KEPT}: chunky build --max-cost DOLLARS; where the money went: chunky cost",
             )
         if error in _ENDS:
@@ -90,7 +90,7 @@ class Asker:
         if tally.failed > max(self._allowed, 1):
             kinds = ", ".join(f"{kind} {number:,}" for kind, number in tally.errors.most_common())
             raise EngineError(
-                f"{tally.failed:,} of {tally.total:,} calls of {tally.model} as {tally.role} failed ({kinds}), more than"
-                f" llm.max_failed_share allows; the last so: {told}",
+                f"{tally.failed:,} of {tally.total:,} calls of {tally.model} as {tally.role} failed ({kinds}), more "
+                f"than llm.max_failed_share allows; the last so: {told}",
                 f"look at llm.calls with chunky sql, or allow more; {_KEPT}",
             )

@@ -1,7 +1,8 @@
 """Attributes by a model: ten sentences about each query and ten about each response, each side blind to the other.
 
-Paper: sections 3.1.1 and 4.1, appendix D.1.1. Texts come in blocks and their attributes go out in blocks, so that memory
-holds one block, and eight bytes for each text of the mix. A text that occurs again is asked about once.
+Paper: sections 3.1.1 and 4.1, appendix D.1.1. Texts come in blocks and their attributes go out in blocks, so that
+memory holds one block, eight bytes for each text of the mix, and the ids found for texts that occur again: each is
+asked about once.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Block(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """What is known of one text: ids and sentences (none where an earlier block has told them), or why there are none."""
+    """What is known of one text: ids, and sentences unless an earlier block has told them; or why there are none."""
 
     ids: tuple[int, ...]
     sentences: tuple[str, ...]
@@ -118,14 +119,14 @@ def _described(rows: pa.Table, repeats: Repeats, ask: Ask, known: dict[bytes, _F
     """What is found of each row's query and response; `known` keeps what other blocks will need again."""
     asked: dict[tuple[Side, str], int] = {}
     sides: tuple[Side, Side] = ("query", "response")
-    texts = {side: rows[side].to_pylist() for side in sides}
+    texts: dict[Side, list[Any]] = {side: rows[side].to_pylist() for side in sides}
     again = {side: np.isin(_hashes(rows, side), repeats.hashes[side]) for side in sides}
     kept: dict[tuple[Side, str], bytes] = {}
     for side in sides:
         for text, is_repeat in zip(texts[side], again[side], strict=True):
             if is_repeat and (side, text) not in kept:
                 kept[side, text] = _address(side, text)
-            if (side, text) not in asked and kept.get((side, text)) not in known:
+            if (side, text) not in asked and kept.get((side, text), b"") not in known:
                 asked[side, text] = len(asked)
     replies = ask(extractor.requests(Text(side, text) for side, text in asked))
     fresh = {which: _found(*which, parsed) for which, parsed in zip(asked, replies, strict=True)}
@@ -146,7 +147,8 @@ def _found(side: Side, text: str, parsed: Parsed[Described]) -> _Found:
 
 
 def _tables(rows: pa.Table, found: dict[str, list[_Found]]) -> Block:
-    row_ids, chunks = rows["row_id"].to_pylist(), rows["chunk"].to_pylist()
+    row_ids: list[Any] = rows["row_id"].to_pylist()
+    chunks: list[Any] = rows["chunk"].to_pylist()
     lines: dict[str, list[tuple[Any, ...]]] = {chunk: [] for chunk in chunks}
     failures: list[tuple[Any, ...]] = []
     sentences: dict[int, tuple[str, str]] = {}

@@ -41,7 +41,8 @@ def get_model(
     """The model of a specification: `anthropic:NAME`, `openai:NAME`, either with `@http://host:port`, or `rules`.
 
     SettingsError for a name that is none or, under a budget, a model without a price; PrerequisiteError for a missing
-    key or package. `max_in_flight` is a ceiling: less are sent when the server says that it is too much. `tools` are what the rules need to know of a mix.
+    key or package. `max_in_flight` is a ceiling: less are sent when the server says that it is too much. `tools` are
+    what the rules need to know of a mix.
     """
     if max_in_flight < 1:
         raise SettingsError(f"{max_in_flight} calls in flight answer nothing", "allow at least one")

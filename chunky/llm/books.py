@@ -39,6 +39,70 @@ class Sums(NamedTuple):
     seconds: float
 
 
+class Cost(NamedTuple):
+    """Calls of one run, role and model: what `chunky cost` tells.
+
+    `usd` is what is known to have been spent, None where nothing is; `unpriced` calls were made at unknown cost.
+    """
+
+    run: str
+    role: str
+    model: str
+    started_at: float
+    calls: int
+    cached: int
+    failed: int
+    input_tokens: int
+    output_tokens: int
+    usd: float | None
+    unpriced: int
+    counted_usd: float
+
+
+def costs(ledger: Ledger) -> list[Cost]:
+    """Costs by run, role and model, the oldest run first."""
+    ledger.flush()
+    rows = ledger.connection.execute(
+        f"""
+        select run, role, model, min(started_at), count(*), count(*) filter (where state = 'cached'),
+            count(*) filter (where error is not null),
+            coalesce(sum(input_tokens) filter (where state <> 'cached'), 0),
+            coalesce(sum(output_tokens) filter (where state <> 'cached'), 0),
+            case when count(*) = count(*) filter (where nano_usd is null) then null
+                else sum(coalesce(nano_usd, 0)) / {NANO}.0 end,
+            count(*) filter (where nano_usd is null),
+            sum(nano_counted) / {NANO}.0
+        from calls group by run, role, model order by min(min(started_at)) over (partition by run), run, role, model
+        """
+    )
+    return [Cost(*row) for row in rows]
+
+
+class Contents(NamedTuple):
+    """What the ledger keeps of one model: answers, the characters of their text, and calls that are no answers."""
+
+    model: str
+    answers: int
+    chars: int
+    others: int
+    oldest: float
+    newest: float
+
+
+def contents(ledger: Ledger) -> list[Contents]:
+    """What is kept, by model, most answers first."""
+    ledger.flush()
+    rows = ledger.connection.execute(
+        """
+        select model, count(*) filter (where state = 'answered') as answers,
+            coalesce(sum(length(reply)) filter (where state = 'answered'), 0),
+            count(*) filter (where state <> 'answered'), min(started_at), max(started_at)
+        from calls group by model order by answers desc, model
+        """
+    )
+    return [Contents(*row) for row in rows]
+
+
 def calls_reader(ledger: Ledger, run: str | None = None, batch_rows: int = 65_536) -> pa.RecordBatchReader:
     """All settled calls, or those of one run, in order of settling, as the columns of `CALLS_SCHEMA`.
 

@@ -73,7 +73,7 @@ def _sampled(lake: Warehouse, rows: int) -> Iterator[tuple[str, str]]:
     """Query and response of every n-th row, so that every chunk gives its share."""
     step, seen = max(1, rows // _SAMPLE_ROWS), 0
     for batch in texts(lake, silent):
-        taken: pa.Table = batch.take(pa.array(np.arange(-seen % step, batch.num_rows, step)))
+        taken: pa.Table = batch.take(np.arange(-seen % step, batch.num_rows, step))
         yield from zip(taken["query"].to_pylist(), taken["response"].to_pylist(), strict=True)
         seen += batch.num_rows
 

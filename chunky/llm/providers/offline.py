@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
 
 from chunky.errors import SettingsError
 from chunky.llm.ledger import Call, Ledger, Outcome
@@ -44,7 +45,7 @@ class Booked:
 
         def noted(index: int, reply: Reply) -> None:
             outcome = Outcome(reply.text, reply.error, reply.detail, None, None, 0, 0, reply.seconds, reply.attempts)
-            state = "offline" if reply.error is None else "failed"
+            state: Literal["offline", "failed"] = "offline" if reply.error is None else "failed"
             self._ledger.note(self._call(asked.pop(index)), state, outcome)
             if on_reply is not None:
                 on_reply(index, reply)
