@@ -153,7 +153,7 @@ class Settings(_Section):
         default=RULES, min_length=1, description="who finds attributes: rules, anthropic:NAME or openai:NAME[@URL]"
     )
     summarizer: str = Field(
-        "auto",
+        default="auto",
         min_length=1,
         description="who names clusters: rules, a model, or auto: the extractor's model, else rules",
     )

@@ -46,7 +46,7 @@ def build(
         typer.Option("--max-cost", metavar="USD", min=0, help="Dollars that models may cost; setting llm.max_cost."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what the models would take, and build nothing.")
+        bool, typer.Option("--dry-run", help="Say what models would take, and build nothing; PATH is taken in.")
     ] = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Ask models again where their replies could not be used.")

@@ -16,7 +16,7 @@ def dollars(value: float | None) -> str:
     """An amount for people: `$12.30`, `$0.0042`; `?` for unknown."""
     if value is None:
         return "?"
-    return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.2g}"
+    return f"${value:,.2f}" if value >= 0.1 or value == 0 else f"${value:.2g}"
 
 
 def lines_of(tally: Tally) -> list[str]:
@@ -67,7 +67,8 @@ def estimate_lines(estimates: Sequence[Estimate], max_cost: float | None) -> lis
     total = None if unknown else sum(estimate.usd or 0 for estimate in estimates)
     limit = "no limit (--max-cost)" if max_cost is None else f"limit {dollars(max_cost)}"
     lines.append(f"in all about {dollars(total)}; {limit}")
-    lines += [f"  no price is known for {estimate.model}: add it to the price file" for estimate in unknown]
+    models = dict.fromkeys(estimate.model for estimate in unknown)
+    lines += [f"  no price is known for {model}: write it into prices.toml of the lake" for model in models]
     if total is not None and max_cost is not None and total > max_cost:
         lines.append("  that is above the limit: the build would stop there, and keep what was paid for")
     return lines

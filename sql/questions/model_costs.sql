@@ -1,6 +1,6 @@
 -- Where did the money for models go?
--- Tokens and dollars are those of calls that were made; hits cost nothing. `unpriced` calls have no known cost.
 -- parameters: run = "" — one run alone, by the beginning of its name; empty = all
+-- Tokens and dollars are those of calls that were made; hits cost nothing. `unpriced` calls have no known cost.
 select
     run,
     role,
