@@ -48,7 +48,7 @@ def step_asset(name: str, *kinds: str, pool: str | None = None) -> dg.AssetsDefi
         with listener.hearing():
             listener.progress(this.meaning, 0, None)
             warehouse = lake.warehouse()
-            built = pipeline.STEPS[name](warehouse, _named(lake.settings(), context.run_id), listener.progress)
+            built = pipeline.STEPS[name](warehouse, _named(lake.settings(), context.run.run_id), listener.progress)
         listener.built.append(built)
         context.log.info(f"{name}: {'built' if built.is_new else 'nothing new'} in {built.seconds:.1f} s")
         for table in this.tables:

@@ -68,7 +68,7 @@ def build(
     taken = _take(session, paths) if paths else []
     if retry_failed and not dry_run:
         _forget_failures(session)
-    _tell_costs(session, dry_run)
+    _tell_costs(session, only, dry_run)
     if dry_run:
         return
     with watching(session.is_quiet) as watcher:
@@ -78,14 +78,14 @@ def build(
         raise typer.Exit(1)
 
 
-def _tell_costs(session: Session, is_asked: bool) -> None:
+def _tell_costs(session: Session, only: Sequence[str] | None, is_asked: bool) -> None:
     """Say what models will take, before they do: on stderr, or as the result when that `is_asked` for."""
     from chunky import pipeline
 
     settings, lake = session.settings, session.warehouse(must_exist=False)
     if not pipeline.roles_by_models(settings) and not is_asked:
         return
-    found = pipeline.estimates(lake, settings)
+    found = pipeline.estimates(lake, settings, only)
     if is_asked and session.is_json:
         session.printer.json({"estimates": [asdict(one) for one in found], "max_cost": settings.llm.max_cost})
         return
@@ -104,7 +104,7 @@ def _forget_failures(session: Session) -> None:
 
     number = pipeline.forget_failures(session.warehouse())
     if not session.is_quiet:
-        sys.stderr.write(f"{count(number)} replies that could not be used are asked for again\n")
+        sys.stderr.write(f"asked again: {count(number)} repl{'y' if number == 1 else 'ies'} that could not be used\n")
 
 
 def _take(session: Session, paths: Sequence[str]) -> list[Ingested]:

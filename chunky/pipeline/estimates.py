@@ -33,15 +33,16 @@ _SIDES: tuple[Side, Side] = ("query", "response")
 _LIKELY = summarizer.Cluster("query", tuple((f"The query asks for {'a plain thing ' * 5}{n}.", 9) for n in range(20)))
 
 
-def estimates(lake: Warehouse, settings: Settings) -> list[Estimate]:
-    """One estimate for each role that a model plays and that has work to do; none of them makes a call.
+def estimates(lake: Warehouse, settings: Settings, only: Sequence[str] | None = None) -> list[Estimate]:
+    """One estimate for each role that a model plays and that has work to do (in the steps `only`, where some are
+    named); none of them makes a call.
 
     Raises what opening the models raises, but for a missing key: without one nothing counts as held.
     """
     stale, found = False, []
     for role in roles_by_models(settings):
         stale = stale or not _is_done(lake, settings, _STEPS[role])
-        if stale:
+        if stale and (not only or _STEPS[role] in only):
             with ledger_of(lake) as ledger:
                 work = _extraction if role == "extractor" else _naming
                 found.append(work(lake, settings, ledger))
