@@ -14,6 +14,7 @@ class Stage:
     """One stage: its tables, upstream tables, code modules and settings section.
 
     `role` is the part that a model plays in it where the settings name one; `model_code` counts then, with the prompts.
+    It runs after the tables that it `follows`, though its result is not made of them.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Stage:
     engines: tuple[str, ...] = ("polars", "duckdb", "numpy")
     role: str = ""
     model_code: tuple[str, ...] = ()
+    follows: tuple[str, ...] = ()
 
 
 STAGES: tuple[Stage, ...] = (
@@ -148,7 +150,7 @@ STAGES: tuple[Stage, ...] = (
         "calls",
         "copies the record of model calls from the ledger, so that SQL can ask it",
         ("llm.calls",),
-        reads=("clusters.names",),
+        follows=("clusters.names",),
         code=("chunky.llm.books",),
         engines=(),
     ),

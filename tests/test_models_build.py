@@ -125,7 +125,9 @@ def test_what_follows_works_on_a_model_s_sentences(world: World) -> None:
     assert {model for _, model, *_ in named} == {"rules", world.server.openai}
     for name, model, size, medoid in named:
         assert (model == "rules") == (size == 1), "one sentence needs no model"
-        assert name == (medoid if model == "rules" else f"{medoid[: medoid.index(' ', 4)]} is in a group of {size}.")
+        assert name == (
+            medoid if model == "rules" else f"{medoid[: medoid.index(' ', 4)]} is in a group of {min(size, 20)}."
+        )
     features = rows(world.lake, "select text from correlations.features where kind = 'cluster'")
     assert any("is in a group of" in text for (text,) in features)
     assert rows(world.lake, "select 1 from report.findings"), "correlations over what the model said"
