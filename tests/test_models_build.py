@@ -20,6 +20,10 @@ import pytest
 from chunky import pipeline
 from chunky.errors import BudgetError, EngineError, SettingsError
 from chunky.lens import Lens
+from chunky.llm import Ledger
+from chunky.llm.books import calls_reader
+from chunky.llm.roles import extractor
+from chunky.pipeline.models import model_of
 from chunky.settings import Settings
 from chunky.warehouse import Warehouse
 from tests.fault_server import Ask
@@ -343,6 +347,29 @@ def test_a_missing_key_is_no_bar_to_an_estimate(mixed: Warehouse, monkeypatch: p
     settings = Settings.model_validate(SMALL | {"extractor": "anthropic:some-model"})
     extraction, _ = pipeline.estimates(mixed, settings)
     assert (extraction.calls, extraction.usd) == (DISTINCT, None)
+
+
+# rules by the protocol ------------------------------------------------------------------------------------------------
+
+
+def test_the_rules_know_the_mix_through_the_protocol(mixed: Warehouse) -> None:
+    rules = Settings.model_validate(SMALL)
+    for step in ("counts", "phrases", "attributes"):
+        pipeline.STEPS[step](mixed, rules, pipeline.silent)
+    (query,) = rows(mixed, "select query from corpus.rows where query like 'Kindly%' order by row_id limit 1")[0]
+    with Ledger(None) as ledger:
+        model = model_of(mixed, rules, "extractor", ledger)
+        (request,) = extractor.requests([extractor.Text("query", query)], least=1)
+        described = extractor.read(request, model.complete([request])[0]).value
+        assert described is not None
+        stored = (
+            "select attribute from attributes.row_attributes inner join attributes.texts using (attribute_id, side) "
+        )
+        stored += "inner join corpus.rows using (row_id) where query = $q and side = 'query' order by attribute_rank"
+        wanted = [text for (text,) in rows(mixed, stored.replace("$q", f"$${query}$$"))]
+        assert list(described.attributes) == wanted[:10]
+        (call,) = calls_reader(ledger).read_all().to_pylist()
+        assert (call["role"], call["model"], call["usd"]) == ("extractor", "rules", 0.0)
 
 
 # killed ---------------------------------------------------------------------------------------------------------------

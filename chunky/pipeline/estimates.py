@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,8 @@ from chunky.warehouse import Warehouse
 
 __all__ = ["Estimate", "estimates"]
 
+_Distinct = Callable[[], dict[str, int]]  # texts of the lake by side
+
 _SAMPLE_ROWS = 200
 _STEPS = {"extractor": "attributes", "summarizer": "names"}
 _SIDES: tuple[Side, Side] = ("query", "response")
@@ -40,12 +43,13 @@ def estimates(lake: Warehouse, settings: Settings, only: Sequence[str] | None = 
     Raises what opening the models raises, but for a missing key: without one nothing counts as held.
     """
     stale, found = False, []
+    distinct = cache(lambda: extraction.find_repeats(lambda: texts(lake, silent)).distinct)
     for role in roles_by_models(settings):
         stale = stale or not _is_done(lake, settings, _STEPS[role])
         if stale and (not only or _STEPS[role] in only):
             with ledger_of(lake) as ledger:
                 work = _extraction if role == "extractor" else _naming
-                found.append(work(lake, settings, ledger))
+                found.append(work(lake, settings, ledger, distinct))
     return found
 
 
@@ -61,13 +65,12 @@ def _upstream(step: str) -> tuple[str, ...]:
     return ("clusters", "embeddings", "attributes") if step == "names" else ()
 
 
-def _extraction(lake: Warehouse, settings: Settings, ledger: Ledger) -> Estimate:
-    repeats = extraction.find_repeats(lambda: texts(lake, silent))
+def _extraction(lake: Warehouse, settings: Settings, ledger: Ledger, distinct: _Distinct) -> Estimate:
     rows = lake.rows("corpus.rows")
     sample = extractor.requests(
         extractor.Text(side, text) for row in _sampled(lake, rows) for side, text in zip(_SIDES, row, strict=True)
     )
-    return _estimated(lake, settings, ledger, "extractor", rows, sum(repeats.distinct.values()), sample, False)
+    return _estimated(lake, settings, ledger, "extractor", rows, sum(distinct().values()), sample, False)
 
 
 def _sampled(lake: Warehouse, rows: int) -> Iterator[tuple[str, str]]:
@@ -79,7 +82,7 @@ def _sampled(lake: Warehouse, rows: int) -> Iterator[tuple[str, str]]:
         seen += batch.num_rows
 
 
-def _naming(lake: Warehouse, settings: Settings, ledger: Ledger) -> Estimate:
+def _naming(lake: Warehouse, settings: Settings, ledger: Ledger, distinct: _Distinct) -> Estimate:
     """Clusters of more than one sentence that there are, where their step is up to date; else as many as there can be,
     from ten sentences a text.
     """
@@ -87,17 +90,14 @@ def _naming(lake: Warehouse, settings: Settings, ledger: Ledger) -> Estimate:
         with Lens(lake) as lens:
             count, is_bound = len(lens.table("select 1 from clusters.summaries where attributes > 1")), False
     else:
-        most = [_most_sentences(lake, settings, side) for side in _SIDES]
+        if "extractor" in roles_by_models(settings):
+            most = [extractor.COUNT * distinct()[side] for side in _SIDES]
+        else:
+            most = [lake.rows("attributes.texts")] * len(_SIDES)
         counts = [(sentences, settings.clusters.k or clusters.auto_k(sentences)) for sentences in most if sentences]
         count, is_bound = sum(k for sentences, k in counts if k < sentences), True
     sample = summarizer.requests([_LIKELY])
     return _estimated(lake, settings, ledger, "summarizer", count, count, sample, is_bound)
-
-
-def _most_sentences(lake: Warehouse, settings: Settings, side: str) -> int:
-    if "extractor" not in roles_by_models(settings):
-        return lake.rows("attributes.texts")
-    return extractor.COUNT * extraction.find_repeats(lambda: texts(lake, silent)).distinct[side]
 
 
 def _estimated(

@@ -6,17 +6,31 @@ The ledger is `LAKE/llm/ledger.sqlite`: one for all pipelines and processes that
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from chunky.errors import SettingsError
+from chunky.attributes import Fitted, extract_texts
+from chunky.embedders import get_embedder
+from chunky.errors import MissingTable, SettingsError
+from chunky.lens import Lens
 from chunky.llm import Budget, Ledger, Model, Policy, Prices, get_model, load_prices
 from chunky.llm.books import state
 from chunky.settings import RULES, Llm, Settings
 from chunky.warehouse import Warehouse
 
-__all__ = ["budget_of", "ledger_of", "ledger_path", "ledger_state", "model_of", "prices_of", "roles_by_models"]
+__all__ = [
+    "budget_of",
+    "ledger_of",
+    "ledger_path",
+    "ledger_state",
+    "model_of",
+    "prices_of",
+    "roles_by_models",
+    "tools_of",
+]
 
 ROLES = ("extractor", "summarizer")  # those that a build has
 _LIMIT = "max_cost_"
@@ -65,6 +79,30 @@ def budget_of(limits: Llm) -> Budget:
     )
 
 
+def tools_of(lake: Warehouse, settings: Settings) -> dict[str, Callable[..., Any]]:
+    """What the provider `rules` needs to know of the lake: its extractor, fitted by the step `attributes`, and its
+    embedder. Both are loaded when they are first used.
+    """
+
+    @cache
+    def fitted() -> Fitted:
+        with Lens(lake, settings) as lens:
+            tables = {name: lens.table(f"select * from attributes.{name}") for name in ("texts", "words", "topics")}
+        if "model" in tables["texts"]["family"].unique().to_pylist() or not tables["texts"].num_rows:
+            raise MissingTable("the lake has no attributes by rules", "build them: chunky build --set extractor=rules")
+        return Fitted.load(tables)
+
+    def extract(side: str, text: str) -> list[str]:
+        query, response = (text, "") if side == "query" else ("", text)
+        found = extract_texts(query, response, fitted())
+        return found.filter(side=side).sort("attribute_rank")["attribute"].to_list()
+
+    def embed(texts: Sequence[str]) -> Any:
+        return get_embedder(settings.embeddings.embedder, settings.embeddings.device).encode(list(texts))
+
+    return {"extract": extract, "embed": embed}
+
+
 def model_of(lake: Warehouse, settings: Settings, role: str, ledger: Ledger) -> Model:
     """Who plays `role`.
 
@@ -74,5 +112,5 @@ def model_of(lake: Warehouse, settings: Settings, role: str, ledger: Ledger) -> 
     return get_model(
         settings.model(role), ledger=ledger, budget=budget_of(limits), prices=prices_of(lake, settings),
         max_in_flight=limits.max_in_flight,
-        policy=Policy(max_attempts=limits.max_attempts, timeout=limits.timeout_seconds),
+        policy=Policy(max_attempts=limits.max_attempts, timeout=limits.timeout_seconds), tools=tools_of(lake, settings),
     )  # fmt: skip
