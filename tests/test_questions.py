@@ -62,6 +62,11 @@ def _fill_pairs(lake: Warehouse) -> None:
         "row_ids": [1, 2],
     }
     write(lake, "corpus.duplicates", [group])
+    call = {"run": "r1", "role": "judge", "model": "m", "usd": 0.5, "counted_usd": 0.5, "input_tokens": 10,
+            "output_tokens": 2}  # fmt: skip
+    hit = call | {"usd": 0.0, "counted_usd": 0.0, "is_cached": True}
+    lost = call | {"run": "r2", "usd": None, "input_tokens": None, "output_tokens": None, "error": "lost"}
+    write(lake, "llm.calls", [row | {"call_id": number} for number, row in enumerate((call, call, hit, lost))])
 
 
 def ask(sandbox: Sandbox, name: str, **given: Any) -> list[dict[str, Any]]:
@@ -107,6 +112,12 @@ def test_runs_the_same_twice(entry: Question, full: Sandbox) -> None:
 
 
 ANSWERS: tuple[tuple[str, dict[str, Any], list[dict[str, Any]]], ...] = (
+    ("model_costs", {}, [
+        {"run": "r1", "calls": 3, "cached_calls": 1, "failed_calls": 0, "unpriced_calls": 0, "usd": 1.0,
+         "input_tokens": 20},
+        {"run": "r2", "calls": 1, "failed_calls": 1, "unpriced_calls": 1, "input_tokens": None, "usd": None},
+    ]),
+    ("model_costs", {"run": "r3"}, []),
     ("phrase_by_chunk", {"phrase": "I hope"},
      [{"chunk": "math", "either_rows": 2}, {"chunk": "chat", "either_rows": 1}]),
     ("probability", {"query_pattern": "two parts", "response_pattern": "I hope"},

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from chunky.errors import SettingsError
 from chunky.llm.budget import Budget
@@ -35,16 +36,18 @@ def get_model(
     timing: Timing | None = None,
     environ: Mapping[str, str] | None = None,
     seed: int = 0,
+    tools: Mapping[str, Any] | None = None,
 ) -> Model:
-    """The model of a specification: `anthropic:NAME`, `openai:NAME`, either with `@http://host:port`, or offline.
+    """The model of a specification: `anthropic:NAME`, `openai:NAME`, either with `@http://host:port`, or `rules`.
 
     SettingsError for a name that is none or, under a budget, a model without a price; PrerequisiteError for a missing
-    key or package. `max_in_flight` is a ceiling: less are sent when the server says that it is too much.
+    key or package. `max_in_flight` is a ceiling: less are sent when the server says that it is too much. `tools` are
+    what the rules need to know of a mix.
     """
     if max_in_flight < 1:
         raise SettingsError(f"{max_in_flight} calls in flight answer nothing", "allow at least one")
     context = Context(
         ledger, budget, prices or load_prices(), os.environ if environ is None else environ, policy or Policy(),
-        timing or Timing(), max_in_flight, seed,
+        timing or Timing(), max_in_flight, seed, tools or {},
     )  # fmt: skip
     return model_of(parse_spec(spec), context)

@@ -95,6 +95,13 @@ class Caller:
         with self._one_job:
             return _run(self._complete(requests, on_reply))
 
+    def holds(self, request: Request) -> bool:
+        """Whether the ledger has the answer; False for a request that no server can be sent."""
+        try:
+            return self._ledger.find(self._ask(request).call.key) is not None
+        except (TypeError, ValueError):
+            return False
+
     def reject(self, request: Request, reason: str) -> bool:
         """Take back the answer to a request that its parser cannot use; it is asked again next time."""
         return self._ledger.reject(self._ask(request).call.key, reason)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
-__all__ = ["Message", "Model", "Reply", "Request"]
+__all__ = ["Keeper", "Message", "Model", "Reply", "Request"]
 
 
 @dataclass(frozen=True)
@@ -65,4 +65,17 @@ class Model(Protocol):
         self, requests: Iterable[Request], on_reply: Callable[[int, Reply], None] | None = None
     ) -> list[Reply]:
         """One reply per request, in their order; a request's failure is an error in its reply, never an exception."""
+        ...
+
+
+@runtime_checkable
+class Keeper(Protocol):
+    """A model that keeps its answers."""
+
+    def holds(self, request: Request) -> bool:
+        """Whether it has the answer, so that asking costs nothing."""
+        ...
+
+    def reject(self, request: Request, reason: str) -> bool:
+        """Take back an answer that its reader cannot use; False when there is none."""
         ...

@@ -19,9 +19,10 @@ from chunky.errors import QueryError
 from chunky.fingerprints import digest_of
 from chunky.lens import Lens
 from chunky.pipeline.frame import Built, Progress, chunks_of_lake, frame_of, run_step, silent, sql_step, texts
+from chunky.pipeline.model_steps import build_attributes_by_model, build_calls, build_names, nothing
 from chunky.pipeline.vector_members import cluster_members, clusters_worth_a_feature, neighborhood_members
 from chunky.pipeline.vectors import build_clusters, build_embeddings
-from chunky.settings import Settings
+from chunky.settings import RULES, Settings
 from chunky.tables import TABLES
 from chunky.warehouse import Transaction, Warehouse
 
@@ -64,6 +65,8 @@ def build_phrases(lake: Warehouse, settings: Settings, progress: Progress = sile
 def build_attributes(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
     """Say in sentences what each side of each row is like (`attributes.row_attributes` and what it rests on)."""
     limits = settings.attributes
+    if settings.model("extractor") != RULES:
+        return build_attributes_by_model(lake, settings, progress)
     vectors = word_vectors.pick(limits.word_vectors)
 
     def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
@@ -79,8 +82,9 @@ def build_attributes(lake: Warehouse, settings: Settings, progress: Progress = s
             transaction.write("attributes.row_attributes", part.tables, facts, (part.chunk,))
         for name, table in found.fitted.tables().items():
             transaction.write(f"attributes.{name}", table, facts)
+        transaction.write("attributes.failures", nothing("attributes.failures"), facts)
 
-    return run_step(lake, settings, "attributes", work, {"word_vectors": vectors.name})
+    return run_step(lake, settings, "attributes", work)
 
 
 def build_features(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
@@ -171,9 +175,11 @@ STEPS: dict[str, Callable[[Warehouse, Settings, Progress], Built]] = {
     "attributes": build_attributes,
     "embeddings": build_embeddings,
     "clusters": build_clusters,
+    "names": build_names,
     "features": build_features,
     "pairs": build_pairs,
     "findings": build_findings,
+    "calls": build_calls,
 }
 
 

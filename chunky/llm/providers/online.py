@@ -35,18 +35,15 @@ def openai_model(spec: Spec, context: Context) -> Caller:
 
 
 def _caller(spec: Spec, context: Context, make: Make, vendor_url: str, key_variable: str) -> Caller:
-    if not spec.model:
-        raise SettingsError(f"{spec.text!r} names no model", f"write it as {spec.provider}:NAME")
+    server = server_of(spec, vendor_url)
+    name = name_of(spec, vendor_url)
     if find_spec(spec.provider) is None:
         raise PrerequisiteError(
             f"{spec.provider} models need its SDK", f"pip install 'chunky[{spec.provider}]'; offline: rules"
         )
-    server = None if spec.server is None else check_url(spec.server)
-    if server == vendor_url:
-        server = None
-    name = f"{spec.provider}:{spec.model}" + ("" if server is None else f"@{server}")
     # A budget over a model without a price would hold nothing back: fail before the first call.
-    price = context.prices.find(name) if context.budget is None else context.prices.demand(name)
+    is_limited = context.budget is not None and context.budget.is_limited
+    price = context.prices.demand(name) if is_limited else context.prices.find(name)
     key = find_key(context.environ, key_variable, server)
     ledger = context.ledger or Ledger(None)
     if context.budget is not None:
@@ -57,3 +54,17 @@ def _caller(spec: Spec, context: Context, make: Make, vendor_url: str, key_varia
         provider, ledger=ledger, budget=context.budget, price=price, policy=context.policy, timing=context.timing,
         max_in_flight=context.max_in_flight, seed=context.seed,
     )  # fmt: skip
+
+
+def server_of(spec: Spec, vendor_url: str) -> str | None:
+    """The server's address, None for the vendor's own; SettingsError for one that is none, or holds a password."""
+    server = None if spec.server is None else check_url(spec.server)
+    return None if server == vendor_url else server
+
+
+def name_of(spec: Spec, vendor_url: str) -> str:
+    """The model as ledger and price file know it; SettingsError when the specification names none."""
+    if not spec.model:
+        raise SettingsError(f"{spec.text!r} names no model", f"write it as {spec.provider}:NAME")
+    server = server_of(spec, vendor_url)
+    return f"{spec.provider}:{spec.model}" + ("" if server is None else f"@{server}")
