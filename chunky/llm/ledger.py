@@ -23,7 +23,7 @@ from typing import Literal, NamedTuple, Self
 from chunky.errors import LakeError, LockedError
 from chunky.llm import budget as budgets
 from chunky.llm.budget import Budget, Spending
-from chunky.llm.owners import Owner, is_alive
+from chunky.llm.owners import BATCH, Owner, is_alive
 
 VERSION = 1
 _BUSY_SECONDS = 60
@@ -42,6 +42,14 @@ create table if not exists calls (
     seconds real, attempts integer, input_tokens integer, output_tokens integer,
     nano_usd integer, nano_counted integer not null, error text, detail text, reply text, digest blob
 ) strict;
+create table if not exists batches (
+    batch text primary key, model text not null, driver text not null, rows integer not null, schema text,
+    state text not null check (state in ('planned', 'submitting', 'open', 'done', 'untaken', 'gone')),
+    submitted_at real, vendor_id text
+) strict, without rowid;
+create table if not exists batch_rows (
+    batch text not null, key blob not null, max_tokens integer not null, primary key (batch, key)
+) strict, without rowid;
 create unique index if not exists answers on calls (key) where state = 'answered';
 """
 _INSERT = (
@@ -183,21 +191,43 @@ class Ledger:
         making it, or the run has no money for it.
         """
         with self.transaction() as connection:
-            answer = self.find(call.key)
-            if answer is not None:
-                return Claim("hit", answer=answer)
-            row = connection.execute("select owner from intents where key = ?", (call.key,)).fetchone()
-            if row is not None:
-                return Claim("theirs", owner=row[0])
-            room = budgets.reserve(connection, call.run, call.role, bound)
-            if room != "yes":
-                return Claim(room)
-            connection.execute(
-                "insert into intents (key, run, role, model, prompt_version, sample, started_at, owner, nano_reserved)"
-                " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*_identity(call), self._now(), self.owner, bound),
-            )
-            return Claim("mine")
+            return self.claim_in(connection, call, bound, self.owner)
+
+    def claim_in(self, connection: sqlite3.Connection, call: Call, bound: int, owner: str) -> Claim:
+        """`claim` inside the caller's transaction, for an owner that may be a batch."""
+        answer = self.find(call.key)
+        if answer is not None:
+            return Claim("hit", answer=answer)
+        row = connection.execute("select owner from intents where key = ?", (call.key,)).fetchone()
+        if row is not None:
+            return Claim("theirs", owner=row[0])
+        room = budgets.reserve(connection, call.run, call.role, bound)
+        if room != "yes":
+            return Claim(room)
+        connection.execute(
+            "insert into intents (key, run, role, model, prompt_version, sample, started_at, owner, nano_reserved)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*_identity(call), self._now(), owner, bound),
+        )
+        return Claim("mine")
+
+    def is_alive(self, owner: str) -> bool:
+        """Whether somebody will settle the calls of that owner: of a batch, whether a process looks after it."""
+        if owner.startswith(BATCH):
+            with self._lock:
+                row = self.connection.execute(
+                    "select driver from batches where batch = ?", (owner.removeprefix(BATCH),)
+                ).fetchone()
+            owner = "" if row is None else row[0]
+        if not owner or self._owners is None:
+            return False
+        return owner == self.owner or is_alive(self._owners, owner)
+
+    def is_stranded(self, run: str) -> bool:
+        """Whether all that the run holds in reserve belongs to batches that no process looks after."""
+        with self._lock:
+            rows = self.connection.execute("select distinct owner from intents where run = ?", (run,)).fetchall()
+        return bool(rows) and all(owner.startswith(BATCH) and not self.is_alive(owner) for (owner,) in rows)
 
     def count_attempt(self, call: Call, bound: int) -> bool:
         """Count an attempt that may have been paid for at its bound, and reserve the same again for the next one;
@@ -217,8 +247,7 @@ class Ledger:
         with self.transaction() as connection:
             started, reserved, counted = _end_intent(connection, call.key, self._now())
             budgets.settle(connection, call.run, call.role, reserved, outcome.nano_counted)
-            state = "answered" if outcome.error is None else "failed"
-            connection.execute(_INSERT, _row(call, started, state, outcome, counted))
+            write_ended(connection, call, started, outcome, counted)
 
     def lose(self, call: Call) -> None:
         """Write that nobody will learn how a claimed call ended; the budget counts it at its bound."""
@@ -253,7 +282,12 @@ class Ledger:
             return changed.rowcount == 1
 
     def bury(self, owner: str) -> bool:
-        """Count the open calls of a dead owner as lost; False when it lives. Its own owner may do it, too."""
+        """Count the open calls of a dead owner as lost; False when it lives. Its own owner may do it, too.
+
+        Calls in a batch are never lost: the vendor makes them, and the next process collects them.
+        """
+        if owner.startswith(BATCH):
+            return False
         if owner != self.owner and self._owners is not None and is_alive(self._owners, owner):
             return False
         self._lose("owner = ?", owner)
@@ -264,7 +298,9 @@ class Ledger:
     def bury_dead(self) -> None:
         """Count the open calls of all dead owners as lost."""
         with self._lock:
-            rows = self.connection.execute("select distinct owner from intents").fetchall()
+            rows = self.connection.execute(
+                "select distinct owner from intents where owner not glob ?", (f"{BATCH}*",)
+            ).fetchall()
         for (owner,) in rows:
             if owner != self.owner:
                 self.bury(owner)
@@ -280,6 +316,14 @@ class Ledger:
                 call = Call(identity[0], identity[2], identity[3], identity[4], identity[5], identity[1])
                 budgets.settle(connection, call.run, call.role, reserved, reserved)
                 connection.execute(_INSERT, _row(call, started, "lost", _LOST, counted + reserved))
+
+
+def write_ended(
+    connection: sqlite3.Connection, call: Call, started: float, outcome: Outcome, counted_before: int
+) -> None:
+    """Write the row of a call that ended, inside the caller's transaction; `counted_before` in 1e-9 dollars."""
+    state = {None: "answered", "lost": "lost"}.get(outcome.error, "failed")
+    connection.execute(_INSERT, _row(call, started, state, outcome, counted_before))
 
 
 def _identity(call: Call) -> tuple[object, ...]:

@@ -13,7 +13,7 @@ from chunky.llm.providers.base import Fault, Sent, tls_context
 from chunky.llm.providers.faults import fault_of, unreadable
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    from openai import APIError, AsyncOpenAI
     from openai.types.chat import ChatCompletion
 
 VENDOR_URL = "https://api.openai.com/v1"
@@ -54,23 +54,40 @@ class OpenAI:
         """One call of `chat.completions.create`; a second one, unpaid, where the model takes no temperature."""
         from openai import APIError, BadRequestError
 
-        if not self._has_temperature:
-            body = {name: value for name, value in body.items() if name != "temperature"}
+        body = self.as_sent(body)
         try:
-            completion = await cast(Any, self._open().chat.completions.create)(**body)
+            completion = await cast(Any, self.client().chat.completions.create)(**body)
         except BadRequestError as error:
-            if error.param == "temperature" and "temperature" in body:
-                self._has_temperature = False  # reasoning models refuse one; ask the rest of the calls without
+            if self.learns_from(error.param, body):
                 return await self.send(body)
-            return fault_of(error, self._key)
+            return self.fault(error)
         except APIError as error:
-            return fault_of(error, self._key)
+            return self.fault(error)
         except json.JSONDecodeError as error:
             return unreadable(error)
         try:
-            return _read(completion)
+            return read(completion)
         except (TypeError, AttributeError, LookupError) as error:  # the SDK does not check what it parses
             return unreadable(error)
+
+    def as_sent(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The body without what the model is known to refuse."""
+        if self._has_temperature:
+            return body
+        return {name: value for name, value in body.items() if name != "temperature"}
+
+    def learns_from(self, param: str | None, body: Mapping[str, Any]) -> bool:
+        """Whether a refusal of `param` says how to send the body again: reasoning models refuse a temperature, so the
+        rest of the calls are asked without.
+        """
+        if param != "temperature" or "temperature" not in body:
+            return False
+        self._has_temperature = False
+        return True
+
+    def fault(self, error: APIError) -> Fault:
+        """What an exception of the SDK means, told without the key."""
+        return fault_of(error, self._key)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -78,7 +95,7 @@ class OpenAI:
         if client is not None:
             await client.close()
 
-    def _open(self) -> AsyncOpenAI:
+    def client(self) -> AsyncOpenAI:
         """The client of the running loop. Its retries are off: our policy retries, and the ledger counts."""
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
@@ -90,7 +107,8 @@ class OpenAI:
         return self._client
 
 
-def _read(completion: ChatCompletion) -> Sent | Fault:
+def read(completion: ChatCompletion) -> Sent | Fault:
+    """A reply as the API tells it; TypeError, AttributeError or LookupError where it is not in the API's format."""
     choice, usage = completion.choices[0], completion.usage
     inputs, outputs = (None, None) if usage is None else (usage.prompt_tokens, usage.completion_tokens)
     if choice.message.refusal:
