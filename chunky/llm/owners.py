@@ -11,7 +11,6 @@ import weakref
 from pathlib import Path
 from secrets import token_hex
 
-
 BATCH = "batch:"  # an intent owned by a batch outlives the process that sent it
 
 

@@ -19,7 +19,6 @@ from chunky.llm.providers.base import Fault
 
 if TYPE_CHECKING:
     import anthropic
-    import httpx2
     import openai
 
     type_of_api_error = anthropic.APIError | openai.APIError

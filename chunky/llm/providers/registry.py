@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chunky.errors import SettingsError
+from chunky.llm.batches.vendor import BatchPolicy
 from chunky.llm.budget import Budget
 from chunky.llm.ledger import Ledger
 from chunky.llm.limits import Policy, Timing
@@ -34,7 +35,9 @@ class Spec:
 
 @dataclass(frozen=True)
 class Context:
-    """What a factory may use. `ledger` None: calls are remembered for the life of the model only."""
+    """What a factory may use. `ledger` None: calls are remembered for the life of the model only. `batches` None: calls
+    are made one by one.
+    """
 
     ledger: Ledger | None
     budget: Budget | None
@@ -44,6 +47,7 @@ class Context:
     timing: Timing
     max_in_flight: int
     seed: int
+    batches: BatchPolicy | None = None
 
 
 # provider → module:function of its factory
