@@ -97,20 +97,17 @@ class AnthropicBatches:
             raise _Enough
 
         with suppress(_Enough):
-            fault = await self._read(vendor_id, take)
+            fault = await self.read(vendor_id, take)
             return False if fault is None else fault
         return key_of(batch, found[0]) is not None
 
-    async def read(self, look: Look, take: Callable[[Row], None]) -> Fault | None:
-        """Stream the results of the batch."""
-        return await self._read(look.vendor_id, take)
-
-    async def _read(self, vendor_id: str, take: Callable[[Row], None]) -> Fault | None:
+    async def read(self, place: str, take: Callable[[Row], None]) -> Fault | None:
+        """Stream the results of the batch of that name."""
         import httpx2
         from anthropic import APIError
 
         try:
-            results = await self._batches().results(vendor_id)
+            results = await self._batches().results(place)
             try:
                 async for line in results:
                     take(_row(line))

@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
 from chunky.llm.batches.books import BatchBooks, Ending, Kept
@@ -176,22 +177,16 @@ class Driver:
             await self._refused_whole(look, look.fault)
             return
         reading = Reading(self._tools, self._kept, rows, self._sink, self._submitted_at)
-        waited, downloads = 0.0, 0
-        while True:
-            fault = await self._once(lambda: self._vendor.read(look, reading.take), self._policy.transfer)
-            reading.flush()
-            if fault is None:
-                downloads += 1
-                if reading.is_whole(look) or downloads >= self._policy.downloads:
-                    break
-            elif not _may_repeat(fault):
-                self._leave_or_lose(fault)
-                return
-            wait = self._wait(fault, downloads + 1)
-            waited += wait
-            if fault is not None and waited > self._policy.outage:
-                raise Left(fault)
-            await self._tools.timing.sleep(wait)
+        for download in range(self._policy.downloads):
+            for place in look.places:
+                fault = await self._steady(partial(self._vendor.read, place, reading.take), self._policy.transfer)
+                reading.flush()
+                if fault is not None:
+                    self._leave_or_lose(fault)
+                    return
+            if reading.is_whole(look):
+                break
+            await self._tools.timing.sleep(self._wait(None, download + 1))
         back = reading.close(look)
         self._finish("done")
         for key in back:

@@ -91,15 +91,8 @@ class OpenAIBatches:
 
         return await self._try(search, lambda found: None if found is None else _look(found))
 
-    async def read(self, look: Look, take: Callable[[Row], None]) -> Fault | None:
-        """Stream the files of results one after the other."""
-        for place in look.places:
-            fault = await self._read(place, take)
-            if fault is not None:
-                return fault
-        return None
-
-    async def _read(self, place: str, take: Callable[[Row], None]) -> Fault | None:
+    async def read(self, place: str, take: Callable[[Row], None]) -> Fault | None:
+        """Stream one file of results."""
         import httpx2
         from openai import APIError
 

@@ -119,8 +119,8 @@ class Vendor(Protocol):
         """The batch of a submit whose answer was lost; None when the vendor lists none."""
         ...
 
-    async def read(self, look: Look, take: Callable[[Row], None]) -> Fault | None:
-        """Hand every whole row of an ended batch's results to `take`; a Fault when the stream broke off."""
+    async def read(self, place: str, take: Callable[[Row], None]) -> Fault | None:
+        """Hand every whole row of one place of an ended batch's results to `take`; a Fault when the stream broke off."""
         ...
 
     def adapt(self, row: Row) -> bool:
