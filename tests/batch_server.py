@@ -6,6 +6,7 @@ says what becomes of whole batches.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections import Counter
@@ -73,6 +74,8 @@ class BatchServer(FaultServer):
         step = Step(api, name, self.calls[name])
         self.calls[name] += 1
         fault = "401" if self.key is not None and given != self.key else self.steps(step)
+        if self.delay:  # what has arrived is done, whether or not the client lives to see it
+            await asyncio.sleep(self.delay)
         if fault is not None:
             self.faults[f"{name}: {fault}"] += 1
         if fault in _STATUS:
@@ -83,6 +86,8 @@ class BatchServer(FaultServer):
             connection.transport.abort()
         else:
             body = self._do(name, api, place.path, parse_qs(place.query), raw)
+            if self.delay:
+                await asyncio.sleep(self.delay)
             self._send_body(connection, body, fault)
 
     def _send_body(self, connection: _Connection, body: bytes | None, fault: str | None) -> None:
@@ -209,7 +214,11 @@ def _openai_batch(server: BatchServer, batch: Batch, is_ended: bool) -> dict[str
              "bad line": "invalid_json_line"}  # fmt: skip
     errors = None
     if is_ended and status == "failed":
-        error = {"code": codes[batch.fate or ""], "message": "not taken", "line": 1 if batch.fate == "bad line" else None}
+        error = {
+            "code": codes[batch.fate or ""],
+            "message": "not taken",
+            "line": 1 if batch.fate == "bad line" else None,
+        }
         errors = {"object": "list", "data": [error]}
     counts = {"total": len(batch.asks), "completed": batch.counts["succeeded"], "failed": batch.counts["errored"]}
     return {

@@ -300,6 +300,15 @@ def test_a_submit_whose_answer_was_lost_is_found_before_anything_is_sent_again(
 
 
 @APIS
+def test_submits_of_one_size_that_were_lost_at_once_are_not_taken_for_each_other(api: str, ledger: Ledger) -> None:
+    with BatchServer(steps=only("submit", "lost", 4)) as server:
+        limits = BatchPolicy(max_rows=5, max_open=4)  # as many rows in each
+        assert texts(model_on(server, ledger, api, batch=limits).complete(requests(20))) == answers(20)
+        assert [len(batch.asks) for batch in server.batches.values()] == [5] * 4
+        assert set(server.paid.values()) == {1}
+
+
+@APIS
 def test_a_submit_that_was_never_taken_is_sent_again_after_the_grace(api: str, ledger: Ledger) -> None:
     clock = Clock()
     with BatchServer(steps=only("submit", "reset")) as server:

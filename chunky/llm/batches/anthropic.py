@@ -42,7 +42,7 @@ class AnthropicBatches:
         self.name = provider.name
         self.key_parts = provider.key_parts
         self._provider = provider
-        self._strangers: set[str] = set()  # ended batches that were looked into and are none of ours
+        self._first_rows: dict[str, str] = {}  # of ended batches that were looked into: the custom id of one row
 
     def body(self, request: Request) -> Mapping[str, Any]:
         """The body of the online call."""
@@ -71,35 +71,36 @@ class AnthropicBatches:
             async for found in self._batches().list(limit=_PAGE):
                 if found.created_at < first:  # the list starts with the newest
                     break
-                if found.id in lost.others or found.id in self._strangers or _size(found) != lost.rows:
+                if found.id in lost.others or _size(found) != lost.rows:
                     continue
                 if found.processing_status != "ended":
                     running += 1
                     continue
-                is_ours = await self._is_of(found.id, lost.batch)
-                if isinstance(is_ours, Fault):
-                    return is_ours
-                if is_ours:
+                first_row = await self._first_row(found.id)
+                if isinstance(first_row, Fault):
+                    return first_row
+                if key_of(lost.batch, first_row) is not None:
                     return _look(found)
-                self._strangers.add(found.id)
         except APIError as error:
             return self._provider.fault(error)
         except (json.JSONDecodeError, TypeError, AttributeError) as error:
             return unreadable(error)
         return NotYet(running) if running else None
 
-    async def _is_of(self, vendor_id: str, batch: str) -> bool | Fault:
-        """Whether the first result of an ended batch is a row of ours."""
-        found: list[str] = []
+    async def _first_row(self, vendor_id: str) -> str | Fault:
+        """The custom id of one row of an ended batch; it tells whose the batch is."""
+        found = self._first_rows
 
         def take(row: Row) -> None:
-            found.append(row.custom_id)
+            found[vendor_id] = row.custom_id
             raise _Enough
 
-        with suppress(_Enough):
-            fault = await self.read(vendor_id, take)
-            return False if fault is None else fault
-        return key_of(batch, found[0]) is not None
+        if vendor_id not in found:
+            with suppress(_Enough):
+                fault = await self.read(vendor_id, take)
+                # An empty stream ended early, for the batch has rows.
+                return fault or Fault("connection", "the results broke off before the first row", is_passing=True)
+        return found[vendor_id]
 
     async def read(self, place: str, take: Callable[[Row], None]) -> Fault | None:
         """Stream the results of the batch of that name."""

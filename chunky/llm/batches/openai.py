@@ -146,9 +146,10 @@ def _look(batch: Batch) -> Look:
     if batch.status not in _ENDED:
         return Look(str(batch.id), False)
     counts = batch.request_counts
-    answered, failed = (0, 0) if counts is None else (counts.completed, counts.failed)
+    # Rows that expired are lines, too, and in no count but the total.
+    answered, lines = (0, 0) if counts is None else (counts.completed, counts.total)
     places = tuple(place for place in (batch.output_file_id, batch.error_file_id) if place)
-    return Look(batch.id, True, answered, answered + failed, places)
+    return Look(batch.id, True, answered, lines, places)
 
 
 def _refused(batch: Batch) -> Look:
