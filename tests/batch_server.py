@@ -49,8 +49,8 @@ class Batch:
 
 @dataclass
 class BatchServer(FaultServer):
-    """Ends a batch after so many looks at it, lists among them, and not before it is `lasts` seconds old; shows a batch in its lists after
-    so many lists.
+    """Ends a batch after so many looks at it, lists among them, and not before it is `lasts` seconds old; shows a batch
+    in its lists after so many lists.
     """
 
     steps: Callable[[Step], str | None] = lambda step: None

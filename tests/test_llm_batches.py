@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from chunky.errors import SettingsError
-from chunky.llm import BatchPolicy, Budget, Ledger, Message, Model, Reply, Request, Timing, get_model
+from chunky.llm import BatchPolicy, Budget, Ledger, Message, Model, Reply, Request, get_model
 from chunky.llm.books import calls_reader, verify
 from chunky.llm.prices import Price, Prices
 from tests.batch_server import ROW_FAULTS, STEP_FAULTS, BatchServer, Step
 from tests.fault_server import FAILED_REPLIES, Ask, answer_to, seeded
-from tests.test_llm_caller import ENVIRON, KEY, SCHEMA, Clock, answers, requests, texts
+from tests.test_llm_caller import ENVIRON, KEY, Clock, answers, requests, texts
 
 APIS = pytest.mark.parametrize("api", ["anthropic", "openai"])
 

@@ -1,5 +1,7 @@
-"""Killed at random moments, an extraction goes on where it was. Online, nothing is paid twice but what was in flight; in
-batches, nothing at all, for the vendor can be asked what it has taken.
+"""Killed at random moments, an extraction goes on where it was.
+
+Online, nothing is paid twice but what was in flight; in batches nothing at all, for the vendor can be asked what it has
+taken.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ class Vendor(Protocol):
         ...
 
     async def read(self, place: str, take: Callable[[Row], None]) -> Fault | None:
-        """Hand every whole row of one place of an ended batch's results to `take`; a Fault when the stream broke off."""
+        """Hand every whole row of one place of results to `take`; a Fault when the stream broke off."""
         ...
 
     def adapt(self, row: Row) -> bool:
