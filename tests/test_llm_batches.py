@@ -15,6 +15,7 @@ import pytest
 
 from chunky.errors import SettingsError
 from chunky.llm import BatchPolicy, Budget, Ledger, Message, Model, Reply, Request, get_model
+from chunky.llm.batches.books import open_batches
 from chunky.llm.books import calls_reader, verify
 from chunky.llm.prices import Price, Prices
 from tests.batch_server import ROW_FAULTS, STEP_FAULTS, BatchServer, Step
@@ -280,6 +281,37 @@ def test_a_key_that_stops_working_leaves_the_batch_for_the_next_process(api: str
             assert ledger.spending("run")[0][2:] == (pytest.approx(10 * 75e-6), 0)
         assert len(server.batches) == 1
         assert set(server.paid.values()) == {1}
+
+
+@APIS
+def test_a_batch_that_the_vendor_does_not_know_yet_is_looked_at_again(api: str, ledger: Ledger) -> None:
+    with BatchServer(steps=only("look", "404", 3)) as server:
+        assert texts(model_on(server, ledger, api).complete(requests(3))) == answers(3)
+
+
+@APIS
+def test_results_that_are_gone_may_have_been_paid_for_and_are_asked_again(api: str, tmp_path: Path) -> None:
+    path, budget = tmp_path / "ledger.sqlite", Budget("run", max_usd=1)
+    with BatchServer(steps=only("look", "402", 99)) as server:
+        more = {"prices": prices_of(server), "budget": budget}
+        with Ledger(path) as ledger:
+            model_on(server, ledger, api, **more).complete(requests(3))
+            (batch,) = open_batches(ledger)
+            assert (batch.rows, batch.is_driven, batch.vendor_id) == (3, False, "batch_0")
+            assert batch.reserved_usd == pytest.approx(ledger.spending("run")[0].reserved_usd)
+        server.steps = lambda step: "404" if step.name == "look" and len(server.batches) == 1 else None
+        with Ledger(path) as ledger:
+            replies = model_on(server, ledger, api, batch=BatchPolicy(grace=0), **more).complete(requests(3))
+            assert {reply.error for reply in replies} == {"invalid request"}, "kept: another key may know it"
+            assert open_batches(ledger) == [batch]
+            policy = BatchPolicy(grace=0, kept=0)
+            assert texts(model_on(server, ledger, api, batch=policy, **more).complete(requests(3))) == answers(3)
+            assert open_batches(ledger) == []
+            (spent,) = ledger.spending("run")
+            assert spent.spent_usd == pytest.approx(batch.reserved_usd + 3 * 75e-6), "counted at the upper bound"
+        calls = calls_reader(ledger := Ledger(path)).read_all().to_pylist()
+        ledger.close()
+        assert Counter(call["error"] for call in calls) == {"lost": 3, None: 3}
 
 
 @APIS

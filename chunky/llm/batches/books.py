@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 from chunky.llm import budget as budgets
 from chunky.llm.ledger import Call, Claim, Ledger, Outcome, write_ended
 from chunky.llm.owners import BATCH
+from chunky.llm.prices import usd
 
 State = Literal["planned", "submitting", "open", "done", "untaken", "gone"]
 Ending = Literal["done", "untaken", "gone"]
@@ -159,6 +160,37 @@ class BatchBooks:
             connection.execute("delete from batch_rows where batch = ?", (batch,))
             connection.execute("delete from batches where batch = ? and state = 'planned'", (batch,))
             connection.execute("update batches set state = ?, driver = '' where batch = ?", (state, batch))
+
+
+class OpenBatch(NamedTuple):
+    """A batch in flight: when it was sent (seconds since 1970, None for not yet), rows that are not settled and the
+    dollars that they hold in reserve, and whether a process looks after it.
+    """
+
+    model: str
+    vendor_id: str | None
+    submitted_at: float | None
+    rows: int
+    reserved_usd: float
+    is_driven: bool
+
+
+def open_batches(ledger: Ledger) -> list[OpenBatch]:
+    """Batches that the vendors have, or may have, the oldest first."""
+    with ledger.transaction() as connection:
+        rows = connection.execute(
+            f"""
+            select batch, batches.model, vendor_id, submitted_at, count(intents.key), coalesce(sum(nano_reserved), 0)
+            from batches left join batch_rows using (batch)
+            left join intents on intents.key = batch_rows.key and owner = ? || batch
+            where state in {_OPEN} group by batch, batches.model, vendor_id, submitted_at order by submitted_at, batch
+            """,
+            (BATCH,),
+        ).fetchall()
+        return [
+            OpenBatch(model, vendor_id, submitted, count, usd(nano) or 0.0, ledger.is_alive(BATCH + batch))
+            for batch, model, vendor_id, submitted, count, nano in rows
+        ]
 
 
 class _Ended(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -163,11 +163,11 @@ class Driver:
         wait = self._policy.first_look
         while True:
             look = await self._steady(lambda: self._vendor.look(vendor_id), self._tools.timeout)
-            if isinstance(look, Fault):
+            if isinstance(look, Look) and look.is_ended:
+                return look
+            if isinstance(look, Fault) and not (_is_absent(look) and self._age() < self._policy.grace):
                 self._leave_or_lose(look)
                 return None
-            if look.is_ended:
-                return look
             await self._tools.timing.sleep(wait * self._tools.draws.uniform(0.8, 1))
             wait = min(self._policy.longest_look, wait * 1.5)
 
@@ -218,15 +218,20 @@ class Driver:
 
     def _leave_or_lose(self, fault: Fault) -> None:
         """Results that the vendor no longer has may have been paid for; all else leaves the batch as it is."""
-        age = self._tools.timing.time_of_day() - (self._submitted_at or 0.0)
-        if not fault.detail.startswith("404") or age < self._policy.kept:
+        if not _is_absent(fault):
             raise Left(fault)
+        if self._age() < self._policy.kept:  # another key's, perhaps
+            raise Left(replace(fault, ends_run=False))
         gone = Fault("lost", "the vendor no longer has the results", may_be_paid=True)
         rows = list(self._books.rows(self._kept.batch))
         self._write(rows, gone)
         self._finish("gone")
         for key in rows:
             self._sink.returned(key, counts=True)
+
+    def _age(self) -> float:
+        """Seconds since the batch was sent."""
+        return self._tools.timing.time_of_day() - (self._submitted_at or 0.0)
 
     def _fail(self, keys: Iterable[bytes], fault: Fault) -> None:
         for key, outcome in self._write(keys, fault).items():
@@ -278,6 +283,11 @@ class Driver:
 def _may_repeat(fault: Fault) -> bool:
     """Whether a step that costs nothing is worth another try: an unreadable reply to it is, too."""
     return fault.is_passing or fault.kind == "bad reply"
+
+
+def _is_absent(fault: Fault) -> bool:
+    """Whether the server knows no such batch: one that it has just taken, one of another key, or one that is gone."""
+    return fault.detail.startswith("404")
 
 
 def _is_untaken(fault: Fault) -> bool:

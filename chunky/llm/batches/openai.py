@@ -147,7 +147,7 @@ def _look(batch: Batch) -> Look:
         return Look(str(batch.id), False)
     counts = batch.request_counts
     # Rows that expired are lines, too, and in no count but the total.
-    answered, lines = (0, 0) if counts is None else (counts.completed, counts.total)
+    answered, lines = (0, 0) if counts is None else (counts.completed or 0, counts.total or 0)
     places = tuple(place for place in (batch.output_file_id, batch.error_file_id) if place)
     return Look(batch.id, True, answered, lines, places)
 
