@@ -268,7 +268,7 @@ def test_a_key_that_stops_working_leaves_the_batch_for_the_next_process(api: str
         with Ledger(path) as ledger:
             model = model_on(server, ledger, api, prices=prices_of(server), budget=budget)
             replies = model.complete(requests(10))
-            assert {reply.error for reply in replies} == {"auth"}
+            assert {(reply.error, reply.usd) for reply in replies} == {("auth", None)}, "what they cost is not known"
             assert len(rows_of(ledger, "intents")) == 10
             assert ledger.spending("run")[0].reserved_usd > 0
         server.steps = lambda step: None

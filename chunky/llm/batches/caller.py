@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from secrets import randbelow
+from typing import Any
 
 from chunky.llm.batches.books import BatchBooks, Kept
 from chunky.llm.batches.driving import Driver, Left, Tools
@@ -194,8 +195,8 @@ class BatchCaller:
 
     def _plan(self, job: _Job, batch: list[Asked]) -> None:
         """Claim the rows of a batch and start it with those that are ours."""
-        batch = [asked for asked in batch if asked.call.key in job.rows]
-        batch.sort(key=lambda asked: asked.call.key)  # the order in which the ledger tells the rows
+        wanted = {asked.call.key: asked for asked in batch if asked.call.key in job.rows}
+        batch = [wanted[key] for key in sorted(wanted)]  # the order in which the ledger tells the rows
         if not batch:
             return
         kept, claims = self._books.plan([asked.wish for asked in batch], batch[0].schema)
@@ -227,19 +228,20 @@ class BatchCaller:
             if left.fault.ends_run:
                 self._end(left.fault)
             for key in self._books.rows(kept.batch):
-                self._refuse(job, key, left.fault)
+                self._refuse(job, key, left.fault, is_sent=True)
 
     async def _pause(self, job: _Job, wait: float) -> bool:
         """Until a batch ends (True), or it is time to look at what others make."""
         tasks = set(job.drivers.values())
         if not tasks and not job.elsewhere:
             return True
-        timer = asyncio.ensure_future(self._timing.sleep(wait))
+        timer = asyncio.ensure_future(self._timing.sleep(wait)) if job.elsewhere else None
         try:
-            waits = {*tasks, timer} if job.elsewhere else tasks
+            waits: set[asyncio.Future[Any]] = {*tasks} if timer is None else {*tasks, timer}
             done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
         ended = [batch for batch, task in job.drivers.items() if task in done]
         for batch in ended:
             job.drivers.pop(batch).result()
@@ -257,14 +259,16 @@ class BatchCaller:
             if key not in job.rows:
                 continue
             if claim.owner.removeprefix(BATCH) in job.left or (claim.state == "later" and is_stranded):
-                self._refuse(job, key, IN_BATCH)
+                self._refuse(job, key, IN_BATCH, is_sent=claim.state == "theirs")
             elif claim.owner.removeprefix(BATCH) not in job.drivers:
                 job.filling.add(asked)
 
-    def _refuse(self, job: _Job, key: bytes, why: Fault) -> None:
+    def _refuse(self, job: _Job, key: bytes, why: Fault, is_sent: bool = False) -> None:
+        """Say why there is no reply; what a row costs that a vendor still holds is not known."""
         row = job.rows.pop(key, None)
+        reply = failure(why, self.name)
         for index, _ in () if row is None else row.waiting:
-            job.deliver(index, failure(why, self.name))
+            job.deliver(index, replace(reply, usd=None) if is_sent else reply)
 
     def _hit(self, job: _Job, index: int, call: Call, answer: Answer) -> None:
         outcome, reply = hit(answer, call.model)
@@ -310,7 +314,7 @@ class _Sink:
         if row is None:
             return
         if counts and not self.may_return(key):
-            self._caller._refuse(self._job, key, _NOT_TAKEN)
+            self._caller._refuse(self._job, key, self._caller._ended or _NOT_TAKEN)
             return
         row.rounds += counts
         self._job.filling.add(row.asked)
