@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import SecretStr
 
 from chunky.llm.protocol import Request
-from chunky.llm.providers.base import Fault, Sent, tls_context
+from chunky.llm.providers.base import Fault, Sent
 from chunky.llm.providers.faults import fault_of, unreadable
+from chunky.llm.providers.pools import connections
 
 if TYPE_CHECKING:
     from anthropic import APIError, AsyncAnthropic
@@ -90,7 +91,7 @@ class Anthropic:
         if self._client is None:
             self._client = AsyncAnthropic(
                 api_key=self._key.get_secret_value(), base_url=self._base_url, max_retries=0,
-                timeout=self._timeout, http_client=DefaultAsyncHttpxClient(verify=tls_context()), open_telemetry=False,
+                timeout=self._timeout, http_client=DefaultAsyncHttpxClient(**connections()), open_telemetry=False,
             )  # fmt: skip
         return self._client
 

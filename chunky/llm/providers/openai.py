@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
 from chunky.llm.protocol import Request
-from chunky.llm.providers.base import Fault, Sent, tls_context
+from chunky.llm.providers.base import Fault, Sent
 from chunky.llm.providers.faults import fault_of, unreadable
+from chunky.llm.providers.pools import connections
 
 if TYPE_CHECKING:
     from openai import APIError, AsyncOpenAI
@@ -107,7 +108,7 @@ class OpenAI:
         if self._client is None:
             self._client = AsyncOpenAI(
                 api_key=self._key.get_secret_value(), base_url=self._base_url, max_retries=0,
-                timeout=self._timeout, http_client=DefaultAsyncHttpxClient(verify=tls_context()),
+                timeout=self._timeout, http_client=DefaultAsyncHttpxClient(**connections()),
             )  # fmt: skip
         return self._client
 
