@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from chunky.llm.ledger import Ledger, digest
+from chunky.llm.owners import BATCH
 from chunky.llm.prices import NANO
 from chunky.tables import TABLES
 
@@ -200,7 +201,7 @@ def verify(ledger: Ledger) -> list[str]:
     for key, reply, check in connection.execute("select key, reply, digest from calls where state = 'answered'"):
         if reply is None or digest(reply) != check:
             found.append(f"the answer {key.hex()[:16]} is not what was written")
-    return found + _sums_off(connection)
+    return found + _sums_off(connection) + _stray_intents(connection)
 
 
 def _sums_off(connection: sqlite3.Connection) -> list[str]:
@@ -213,3 +214,17 @@ def _sums_off(connection: sqlite3.Connection) -> list[str]:
         """
     )
     return [f"the reserve of run {run!r}, role {role!r} is not that of its open calls" for run, role in rows]
+
+
+def _stray_intents(connection: sqlite3.Connection) -> list[str]:
+    """Calls said to be in a batch that is not open: nobody would ever settle them."""
+    rows = connection.execute(
+        """
+        select owner, count(*) from intents where owner glob ? and not exists (
+            select * from batches
+            where ? || batch = intents.owner and state in ('planned', 'submitting', 'open'))
+        group by owner
+        """,
+        (f"{BATCH}*", BATCH),
+    )
+    return [f"{count} open calls are in {owner}, which is not open" for owner, count in rows]

@@ -41,7 +41,7 @@ class Reply:
     """The answer to one request, or the reason why there is none; unknown tokens and costs are None.
 
     `error` is one of: rate limit, overloaded, timeout, connection, refusal, truncated, empty, bad reply, auth, credit,
-    budget, server, invalid request.
+    budget, server, invalid request; of batches, expired, canceled, in batch (sent, and not collected yet).
     """
 
     text: str | None

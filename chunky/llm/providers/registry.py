@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chunky.errors import SettingsError
+from chunky.llm.batches.vendor import BatchPolicy
 from chunky.llm.budget import Budget
 from chunky.llm.ledger import Ledger
 from chunky.llm.limits import Policy, Timing
@@ -36,7 +37,8 @@ class Spec:
 class Context:
     """What a factory may use. `ledger` None: calls are remembered for the life of the model only.
 
-    `tools` are arguments of `chunky.llm.rules.Rules`: what the rules need to know of a mix.
+    `tools` are arguments of `chunky.llm.rules.Rules`: what the rules need to know of a mix. `batches` None: calls are
+    made one by one.
     """
 
     ledger: Ledger | None
@@ -48,6 +50,7 @@ class Context:
     max_in_flight: int
     seed: int
     tools: Mapping[str, Any] = field(default_factory=dict)
+    batches: BatchPolicy | None = None
 
 
 # provider → module:function of its factory
