@@ -125,6 +125,7 @@ class Llm(_Section):
     max_cost_generator: float | None = Field(None, ge=0, description="dollars of it for writing prompts")
     max_cost_perturber: float | None = Field(None, ge=0, description="dollars of it for rewording prompts")
     max_cost_target: float | None = Field(None, ge=0, description="dollars of it for the model under audit")
+    batch: bool = Field(False, description="send calls through the vendor's batch API: cheaper, and hours later")
     max_in_flight: int = Field(32, ge=1, description="calls in flight at most; fewer when the server says so")
     max_attempts: int = Field(8, ge=1, description="how often a call that may pass is made")
     timeout_seconds: float = Field(300, gt=0, description="an attempt is given up after this time")

@@ -15,7 +15,16 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from tests.fault_server import _STATUS, FAILED_REPLIES, Ask, FaultServer, _Connection, reply_to
+from tests.fault_server import (
+    _STATUS,
+    FAILED_REPLIES,
+    Ask,
+    FaultServer,
+    _anthropic,
+    _Connection,
+    _openai,
+    reply_to,
+)
 
 ROW_FAULTS = ("errored", "expired", "canceled", "missing", "duplicate")
 STEP_FAULTS = ("429", "429 retry-after", "500", "529", "reset", "lost", "garbage", "cut", "cut line", "cut rows")
@@ -58,6 +67,7 @@ class BatchServer(FaultServer):
     looks: int = 2
     lasts: float = 0.0
     lists: int = 0
+    answer: Callable[[Ask], str] | None = None  # where it is not the fault server's own
     page: int = 100
     batches: dict[str, Batch] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
@@ -232,6 +242,8 @@ def _openai_batch(server: BatchServer, batch: Batch, is_ended: bool) -> dict[str
 
 
 def _reply(server: BatchServer, ask: Ask, fault: str | None) -> Any:
+    if server.answer is not None and fault not in FAILED_REPLIES:
+        return (_anthropic if ask.api == "anthropic" else _openai)(server.answer(ask), None, server.usage)
     return json.loads(reply_to(ask, fault if fault in FAILED_REPLIES else None, server.usage))
 
 

@@ -20,14 +20,15 @@ import pytest
 from chunky import pipeline
 from chunky.errors import BudgetError, EngineError, SettingsError
 from chunky.lens import Lens
-from chunky.llm import Ledger
+from chunky.llm import BatchPolicy, Ledger
 from chunky.llm.books import calls_reader
 from chunky.llm.roles import extractor
 from chunky.pipeline.models import model_of
 from chunky.settings import Settings
 from chunky.warehouse import Warehouse
+from tests.batch_server import BatchServer
 from tests.fault_server import Ask
-from tests.role_server import PRICES, USD_A_CALL, RoleServer
+from tests.role_server import PRICES, USD_A_CALL, RoleServer, told
 from tests.test_pipeline import SMALL, build, new, polite, take, write
 
 ROOT = Path(__file__).parent.parent
@@ -412,3 +413,35 @@ def test_a_killed_extraction_goes_on_without_paying_twice(mixed: Warehouse, tmp_
         assert server.paid.total() == paid + DISTINCT
     for table in TABLES:
         assert content(mixed, table) == content(undisturbed, table)
+
+
+@pytest.mark.parametrize("api", ["openai", "anthropic"])
+def test_batches_fill_the_same_tables_at_the_batch_price(
+    mixed: Warehouse, server: RoleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: str
+) -> None:
+    online = mixed_lake(Warehouse(tmp_path / "online"), tmp_path / "mix again")
+    extract(online, by_model(server))
+    prices = PRICES.replace("openai:", f"{api}:").replace("as_of", "batch_discount = 0.5\nas_of", 1)
+    (mixed.root / "prices.toml").write_text(prices, encoding="utf-8")
+    monkeypatch.setattr("chunky.llm.BatchPolicy", lambda: BatchPolicy(max_rows=100, first_look=0.01, longest_look=0.1))
+    faults = iter(["errored", "expired"])
+    seen: set[str] = set()
+
+    def plan(ask: Ask) -> str | None:
+        is_new = ask.prompt not in seen
+        seen.add(ask.prompt)
+        return next(faults, None) if is_new and len(seen) % 50 == 0 else None
+
+    with BatchServer(plan=plan, answer=told) as vendor:
+        settings = by_model(server, batch=True, max_cost=1_000)
+        settings = settings.model_copy(update={"extractor": getattr(vendor, api), "summarizer": "rules"})
+        for name in ("attributes", "embeddings", "clusters", "names", "calls"):
+            pipeline.STEPS[name](mixed, settings, pipeline.silent)
+        assert len(vendor.paid) == DISTINCT
+        assert max(vendor.paid.values()) == 1
+        assert vendor.calls["submit"] <= 8, "all texts went out together"
+    for table in ("row_attributes", "texts", "failures"):
+        sql = f"select * from attributes.{table} order by all"
+        assert rows(mixed, sql) == rows(online, sql), table
+    ((spent,),) = rows(mixed, "select sum(usd) from llm.calls where not is_cached")
+    assert spent == pytest.approx(DISTINCT * USD_A_CALL / 2)

@@ -22,7 +22,7 @@ from chunky.llm.roles import Parsed, extractor
 from chunky.llm.roles.extractor import Described, Side, Text
 from chunky.tables import SIDES, TABLES
 
-__all__ = ["Block", "Repeats", "Texts", "extract", "find_repeats", "sentences_schema"]
+__all__ = ["Block", "Repeats", "Texts", "extract", "find_repeats", "questions", "sentences_schema"]
 
 Texts = Callable[[], Iterable[pa.Table]]
 Ask = Callable[[Sequence[Request]], list[Parsed[Described]]]
@@ -94,6 +94,23 @@ def extract(texts: Texts, repeats: Repeats, ask: Ask, *, block_rows: int = BLOCK
     for rows in _blocks(texts(), block_rows):
         found = _described(rows, repeats, ask, known)
         yield _tables(rows, found)
+
+
+def questions(texts: Texts, repeats: Repeats) -> Iterator[Request]:
+    """What `extract` will ask, each text once, in the order of the texts."""
+    seen: set[bytes] = set()
+    sides: tuple[Side, Side] = ("query", "response")
+    for rows in texts():
+        asked: list[Text] = []
+        for side in sides:
+            again = np.isin(_hashes(rows, side), repeats.hashes[side])
+            strings: list[Any] = rows[side].to_pylist()
+            for text, is_repeat in zip(strings, again, strict=True):
+                address = _address(side, text) if is_repeat else b""
+                if address not in seen:
+                    asked.append(Text(side, text))
+                seen |= {address} - {b""}
+        yield from extractor.requests(asked)
 
 
 def _hashes(rows: pa.Table, side: str) -> U64:

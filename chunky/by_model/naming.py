@@ -9,7 +9,7 @@ import polars as pl
 from chunky.llm.protocol import Request
 from chunky.llm.roles import Parsed, summarizer
 
-__all__ = ["SHOWN", "name"]
+__all__ = ["SHOWN", "name", "questions"]
 
 SHOWN = 20
 """Sentences of a cluster that the model sees, those of most rows."""
@@ -27,13 +27,17 @@ def name(
     """
     for start in range(0, clusters.height, _BLOCK):
         part = clusters[start : start + _BLOCK]
-        asked = [
-            summarizer.Cluster(side, tuple((each["text"], max(1, each["count"])) for each in commonest[:SHOWN]), medoid)
-            for side, commonest, medoid in part.select("side", "commonest", "cluster").iter_rows()
-        ]
-        replies = ask(summarizer.requests(asked))
+        replies = ask(questions(part))
         texts = {"cluster_name": "value", "error": "error", "detail": "detail"}
         yield part.select("cluster_id", "side", pl.lit(model).alias("model")).with_columns(
             pl.Series(column, [getattr(reply, field) for reply in replies], dtype=pl.String)
             for column, field in texts.items()
         )
+
+
+def questions(clusters: pl.DataFrame) -> list[Request]:
+    """What `name` asks: one request a cluster, in order."""
+    return summarizer.requests(
+        summarizer.Cluster(side, tuple((each["text"], max(1, each["count"])) for each in commonest[:SHOWN]), medoid)
+        for side, commonest, medoid in clusters.select("side", "commonest", "cluster").iter_rows()
+    )

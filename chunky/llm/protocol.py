@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
-__all__ = ["Keeper", "Message", "Model", "Reply", "Request"]
+__all__ = ["Fetcher", "Keeper", "Message", "Model", "Reply", "Request"]
 
 
 @dataclass(frozen=True)
@@ -78,4 +78,13 @@ class Keeper(Protocol):
 
     def reject(self, request: Request, reason: str) -> bool:
         """Take back an answer that its reader cannot use; False when there is none."""
+        ...
+
+
+@runtime_checkable
+class Fetcher(Protocol):
+    """A model that answers hours later (batches): all is better asked at once, and its answers kept in the ledger."""
+
+    def fetch(self, requests: Iterable[Request], on_reply: Callable[[int, Reply], None]) -> None:
+        """Hand out one reply per request as it comes, and keep none."""
         ...

@@ -104,11 +104,11 @@ def _estimated(
     lake: Warehouse, settings: Settings, ledger: Ledger, role: str, items: int, calls: int, sample: Sequence[Request],
     is_bound: bool,
 ) -> Estimate:  # fmt: skip
-    name = name_of(settings.model(role))
+    name, prices = name_of(settings.model(role)), prices_of(lake, settings)
     return estimate(
         role, name, items=items, calls=calls, sample=sample, is_bound=is_bound, usage=usage(ledger, role, name),
         held_share=_held_share(lake, settings, ledger, role, sample),
-        price=prices_of(lake, settings).find(name),
+        price=prices.find_batch(name) if settings.llm.batch else prices.find(name),
     )  # fmt: skip
 
 

@@ -78,6 +78,8 @@ def build_attributes_by_model(lake: Warehouse, settings: Settings, progress: Pro
             progress("texts that repeat", 0, None)
             repeats = extraction.find_repeats(lambda: texts(lake, silent))
             asking = asker.begin(sum(repeats.distinct.values()), progress)
+            if settings.llm.batch:
+                asking.fetch(extraction.questions(lambda: texts(lake, silent), repeats), extractor.read)
             blocks = extraction.extract(
                 lambda: texts(lake, silent), repeats, lambda requests: asking.ask(requests, extractor.read)
             )
@@ -107,6 +109,8 @@ def build_names(lake: Warehouse, settings: Settings, progress: Progress = silent
                 def ask(requests: Sequence[Request]) -> list[Parsed[str]]:
                     return asking.ask(requests, summarizer.read)
 
+                if settings.llm.batch:
+                    asking.fetch(naming.questions(clusters), summarizer.read)
                 for part in naming.name(clusters, ask, model):
                     names.write(part.to_arrow())
 

@@ -113,4 +113,5 @@ def model_of(lake: Warehouse, settings: Settings, role: str, ledger: Ledger) -> 
         settings.model(role), ledger=ledger, budget=budget_of(limits), prices=prices_of(lake, settings),
         max_in_flight=limits.max_in_flight,
         policy=Policy(max_attempts=limits.max_attempts, timeout=limits.timeout_seconds), tools=tools_of(lake, settings),
+        batch=limits.batch,
     )  # fmt: skip

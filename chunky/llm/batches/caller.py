@@ -57,9 +57,11 @@ class _Job:
     mine: set[str] = field(default_factory=set)  # batches that this job made
     left: set[str] = field(default_factory=set)  # batches that it could not bring to their end
     has_more: bool = True
+    keeps: bool = True
 
     def deliver(self, index: int, reply: Reply) -> None:
-        self.replies[index] = reply
+        if self.keeps:
+            self.replies[index] = reply
         if self.on_reply is not None:
             self.on_reply(index, reply)
 
@@ -100,6 +102,18 @@ class BatchCaller:
         with self._one_job:
             return run_apart(self._complete(requests, on_reply))
 
+    def fetch(self, requests: Iterable[Request], on_reply: OnReply) -> None:
+        """As `complete`, but replies are handed out and not kept: for more of them than memory should hold."""
+        with self._one_job:
+            run_apart(self._complete(requests, on_reply, keeps=False))
+
+    def holds(self, request: Request) -> bool:
+        """Whether the ledger has the answer; False for a request that no server can be sent."""
+        try:
+            return self._ledger.find(self._ask(request).call.key) is not None
+        except (TypeError, ValueError):
+            return False
+
     def reject(self, request: Request, reason: str) -> bool:
         """Take back the answer to a request that its parser cannot use; it is asked again next time."""
         return self._ledger.reject(self._ask(request).call.key, reason)
@@ -112,10 +126,12 @@ class BatchCaller:
         schema = None if request.schema is None else json.dumps(request.schema, sort_keys=True)
         return Asked(call, body, request, bound, line_bytes(Line(key, "", body)), schema)
 
-    async def _complete(self, requests: Iterable[Request], on_reply: OnReply | None) -> list[Reply]:
+    async def _complete(
+        self, requests: Iterable[Request], on_reply: OnReply | None, *, keeps: bool = True
+    ) -> list[Reply]:
         largest = min(self._limits.max_bytes, self._vendor.max_bytes)
         filling = Filling(min(self._limits.max_rows, self._vendor.max_rows), largest, randbelow(1 << 16))
-        job = _Job(on_reply, iter(enumerate(requests)), filling)
+        job = _Job(on_reply, iter(enumerate(requests)), filling, keeps=keeps)
         try:
             await self._work(job)
         finally:
