@@ -16,6 +16,9 @@ from typer.testing import CliRunner
 from chunky import pipeline
 from chunky.cli.app import app
 from chunky.lens import Lens
+from chunky.llm import Budget, Ledger
+from chunky.llm.batches.books import BatchBooks, Wish
+from chunky.llm.ledger import Call
 from chunky.tables import TABLES
 from chunky.warehouse import Warehouse
 from tests.fault_server import Ask
@@ -98,6 +101,25 @@ def test_the_command_line_says_what_it_costs_and_what_it_cost(folder: Path, serv
     assert f"{first} calls, 0 of them for nothing" in shown
     question = json.loads(invoke(folder, "sql", "--question", "model_costs", "--json").stdout)
     assert run in json.dumps(question)
+
+
+def test_batches_at_the_vendor_are_told(folder: Path) -> None:
+    with Ledger(folder / "llm" / "ledger.sqlite") as ledger:
+        ledger.open_budget(Budget("night", max_usd=1))
+        calls = [Call(bytes([n]) * 32, "extractor", "openai:model", "v1", 0, "night") for n in range(3)]
+        BatchBooks(ledger, "openai:model").plan([Wish(call, 2_000_000, 100) for call in calls], None)
+    (batch,) = json.loads(invoke(folder, "cost", "--json").stdout)["open_batches"]
+    assert (batch["model"], batch["rows"], batch["reserved_usd"]) == ("openai:model", 3, pytest.approx(0.006))
+    assert batch["submitted_at"] is None
+    assert "1 batches with 3 calls are at the vendors" in invoke(folder, "cost").stdout.replace("\n", " ")
+
+
+def test_a_dry_run_of_batches_takes_their_price(folder: Path, server: RoleServer) -> None:
+    data = json.loads(invoke(folder, *of(server, "--dry-run", "--json")).stdout)
+    prices = PRICES.replace("as_of", "batch_discount = 0.5\nas_of", 1)
+    (folder / "prices.toml").write_text(prices, encoding="utf-8")
+    halved = json.loads(invoke(folder, *of(server, "--dry-run", "--json", "--set", "llm.batch=true")).stdout)
+    assert halved["estimates"][0]["usd"] == pytest.approx(data["estimates"][0]["usd"] / 2)
 
 
 def test_the_cache_tells_checks_and_forgets(folder: Path, server: RoleServer) -> None:

@@ -42,19 +42,29 @@ def cost(
 ) -> None:
     """Say what models have cost: by run, role and model. Brings the table llm.calls up to date for SQL."""
     from chunky import pipeline
+    from chunky.llm.batches.books import open_batches
     from chunky.llm.books import costs
 
     session = session_of(context)
     lake = session.warehouse()
     with pipeline.ledger_of(lake) as ledger:
         found = [each for each in costs(ledger) if each.run.startswith(run)]
+        in_flight = open_batches(ledger)
     if lake.parts("corpus.rows"):
         pipeline.STEPS["calls"](lake, session.settings, pipeline.silent)
     if session.is_json:
         told = [each._asdict() | {"started_at": _time(each.started_at)} for each in found]
-        session.printer.json({"costs": told, "usd": _sum(found), "unpriced": sum(each.unpriced for each in found)})
+        batches = [each._asdict() | {"submitted_at": _known_time(each.submitted_at)} for each in in_flight]
+        told_all = {"costs": told, "usd": _sum(found), "unpriced": sum(each.unpriced for each in found)}
+        session.printer.json(told_all | {"open_batches": batches})
         return
     _print(session, found)
+    if in_flight:
+        waiting, reserved = sum(each.rows for each in in_flight), sum(each.reserved_usd for each in in_flight)
+        session.printer.line(
+            f"{count(len(in_flight))} batches with {count(waiting)} calls are at the vendors, at most "
+            f"{dollars(reserved)}; the next build with llm.batch collects them"
+        )
 
 
 def _print(session: Session, found: Sequence[Cost]) -> None:
@@ -85,6 +95,10 @@ def _known(usd: float | None, unpriced: int) -> str:
 
 def _time(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+
+
+def _known_time(moment: float | None) -> str | None:
+    return None if moment is None else _time(moment)
 
 
 def _cache() -> None:

@@ -113,8 +113,10 @@ def _estimated(
 
 
 def _held_share(lake: Warehouse, settings: Settings, ledger: Ledger, role: str, sample: Sequence[Request]) -> float:
+    # Batches keep the same answers under the same addresses, but want a ledger on disk, which a look does not make.
+    one_by_one = settings.model_copy(update={"llm": settings.llm.model_copy(update={"batch": False})})
     try:
-        model: Model = model_of(lake, settings, role, ledger)
+        model: Model = model_of(lake, one_by_one, role, ledger)
     except PrerequisiteError:  # no key yet: then nothing was ever asked, as far as anybody can know
         return 0.0
     if not isinstance(model, Keeper) or not sample:
