@@ -283,6 +283,15 @@ def test_a_listener_that_fails_stops_the_sending_but_not_the_books(ledger: Ledge
         assert max(server.paid.values()) == 1, "what was in flight was not thrown away"
 
 
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Python's own handler: a shell's background jobs are started with interrupts ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_an_interrupt_loses_what_is_in_flight_and_says_so(ledger: Ledger) -> None:
     def listener(index: int, reply: Reply) -> None:
         signal.raise_signal(signal.SIGINT)
