@@ -6,7 +6,7 @@ no test here knows a planted string.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +16,16 @@ import pytest
 
 from chunky import pipeline
 from chunky.lens import Lens
-from chunky.planted import Truth, World, WorldSpec, pair_matches, permute_responses, plant_world, write_world
-from chunky.planted.matching import PRECISION, RECALL
+from chunky.planted import (
+    Truth,
+    World,
+    WorldSpec,
+    lured_ranks,
+    pair_matches,
+    permute_responses,
+    plant_world,
+    write_world,
+)
 from chunky.settings import Settings
 from chunky.warehouse import Warehouse
 from tests.conftest import QUICK
@@ -75,47 +83,10 @@ def ranks(truth: Truth, told: Audit) -> dict[str, int | None]:
     return {plant.plant_id: best.get(plant.plant_id) for plant in truth.plants if plant.tier == "plain"}
 
 
-def names(members: set[str], wanted: set[str]) -> bool:
-    """The measure of `pair_matches` for any set of rows."""
-    overlap = len(members & wanted)
-    return bool(overlap) and overlap / len(members) >= PRECISION and overlap / len(wanted) >= RECALL
-
-
 def distractor_ranks(truth: Truth, told: Audit) -> list[int]:
-    """Ranks of findings that fall for a distractor, ascending.
-
-    Such a finding rests, on one side at least, on rows of a distractor (a trigger or behavior planted alone, or a cue
-    that is merely common in one chunk) and not on a plant's; or it joins one plant's trigger with another's behavior.
-    Findings whose trigger is a chunk do not count: that a cue is common in its chunk is true.
-    """
-    of_row = dict(told.rows.iter_rows())
-    used = set(told.findings["trigger_id"]) | set(told.findings["behavior_id"])
-    extents = {
-        int(key[0]): {of_row[row] for row in part["row_id"]}
-        for key, part in told.members.filter(pl.col("feature_id").is_in(list(used))).group_by("feature_id")
-    }
-    plants = {
-        role: {plant.plant_id: set(getattr(plant, f"{role}_ids")) for plant in truth.plants}
-        for role in ("trigger", "behavior")
-    }
-    sides = {"trigger": "query", "behavior": "response"}
-    lures = {
-        role: {str(place): set(lure.row_ids) for place, lure in enumerate(truth.distractors) if lure.cue.side == side}
-        for role, side in sides.items()
-    }
-
-    def named(feature: int, known: Mapping[str, set[str]]) -> set[str]:
-        return {name for name, rows in known.items() if names(extents[feature], rows)}
-
-    found = []
-    for rank, trigger, behavior in told.findings.select("finding_rank", "trigger_id", "behavior_id").iter_rows():
-        own = {role: named(f, plants[role]) for role, f in (("trigger", trigger), ("behavior", behavior))}
-        lured = {role: named(f, lures[role]) for role, f in (("trigger", trigger), ("behavior", behavior))}
-        is_crossed = bool(own["trigger"]) and bool(own["behavior"]) and not own["trigger"] & own["behavior"]
-        is_lured = any(lured[role] and not own[role] for role in sides)
-        if (is_crossed or is_lured) and told.kinds[trigger] != "chunk":
-            found.append(rank)
-    return found
+    """Ranks of findings that fall for a distractor, ascending."""
+    chunk_ids = {feature_id for feature_id, kind in told.kinds.items() if kind == "chunk"}
+    return lured_ranks(truth, told.rows, told.members, told.findings, chunk_ids)
 
 
 def recall(found: Iterable[int | None]) -> float:
