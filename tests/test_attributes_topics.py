@@ -136,7 +136,7 @@ def test_pieces_of_words_are_no_words() -> None:
 
 
 def test_grammar_of_a_script_is_no_theme_though_the_mix_holds_little_of_it() -> None:
-    characters = {"什": 90, "么": 90, "病": 40, "症": 40}
+    characters = {"什": 82, "么": 82, "病": 40, "症": 40}
     assert chinese(characters | {"什么": 80, "病症": 30}) == {"病症"}  # a twentieth of 1,000 rows, not of 10,000
     # a script in no more rows than a theme is one itself
     assert chinese(characters | {"什么": 80, "病症": 30}, rows=90) == {"什么", "病症"}
