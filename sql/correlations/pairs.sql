@@ -284,10 +284,14 @@ common_words as (  -- words in more than 5 % of the texts of a side carry gramma
 echo_words as (
     select
         feature_id,
-        unnest(regexp_extract_all(definition, '[\p{L}\p{M}]{3,}|\p{Han}{2,}')) as word,
+        unnest(regexp_extract_all(
+            -- what a cluster's sentence quotes: the words of its topic, or its phrase
+            if(correlations.features.kind = 'cluster', regexp_extract(definition, '“(.*)”', 1), definition),
+            '[\p{L}\p{M}]{3,}|\p{Han}{2,}'
+        )) as word,
     from numbered_features
     inner join correlations.features using (feature_id)
-    where correlations.features.kind in ('keyword', 'phrase')
+    where correlations.features.kind in ('keyword', 'phrase', 'cluster')
 ),
 
 echo_marks as (  -- what a feature would share with its echo on the other side: content words, definition, a longer phrase
