@@ -43,7 +43,6 @@ _DESCENDING = [False, True, False, False]
 _SIDES = ("trigger", "behavior")
 
 I64 = npt.NDArray[np.int64]
-Teller = Callable[[int, int, float], int | None]  # trigger, behavior, score → number of the finding that tells the pair
 
 
 def intersect(left: I64, right: I64) -> I64:
@@ -56,6 +55,16 @@ def intersect(left: I64, right: I64) -> I64:
     return common
 
 
+class _Pair(NamedTuple):
+    """A candidate as folding sees it; `evidence` is −log10 p."""
+
+    trigger: int
+    behavior: int
+    top_chunk: str
+    score: float
+    evidence: float
+
+
 class _Folder:
     """Keeps the findings so far as row sets and says which of them tells a new pair already."""
 
@@ -66,38 +75,47 @@ class _Folder:
         self._kept: list[tuple[int, I64]] = []
         self._kept_place: dict[tuple[int, str], int] = {}
         self._scores: list[float] = []
+        self._evidence: list[float] = []
         self.is_full = False
 
-    def same_and_better(self, trigger: int, behavior: int, score: float) -> int | None:
+    def same_and_better(self, pair: _Pair) -> int | None:
         """Number of a finding that rests on nearly the same rows as this pair and scores no less, if there is one."""
-        rows = intersect(self._members[trigger], self._members[behavior])
-        same = (place for place in self._near(rows) if self._scores[place] >= score and self._is_same(place, rows))
+        rows = self._rows(pair)
+        same = (place for place in self._near(rows) if self._scores[place] >= pair.score and self._is_same(place, rows))
         return next(same, None)
 
-    def tells(self, trigger: int, behavior: int, score: float) -> int | None:
-        """Number of a finding that tells this pair and is strong enough to be its headline, if there is one."""
-        rows = intersect(self._members[trigger], self._members[behavior])
-        strong = (place for place in self._near(rows) if self._scores[place] >= _LEADS * score)
-        return next((place for place in strong if self._tells(place, trigger, behavior, rows)), None)
+    def tells(self, pair: _Pair) -> int | None:
+        """Number of a finding that tells this pair and could be its headline, as strong and as sure, if any."""
+        rows = self._rows(pair)
+        able = (
+            place
+            for place in self._near(rows)
+            if self._scores[place] >= _LEADS * pair.score and self._evidence[place] >= _LEADS * pair.evidence
+        )
+        return next((place for place in able if self._tells(place, pair.trigger, pair.behavior, rows)), None)
 
-    def place(self, trigger: int, behavior: int, chunk: str, score: float) -> int | None:
+    def place(self, pair: _Pair) -> int | None:
         """Number of the finding that tells this pair; None when it is news, and then it is kept while there is room."""
-        rows = intersect(self._members[trigger], self._members[behavior])
-        known = self._kept_place.get((behavior, chunk))
-        if known is not None and len(rows) < _FRAGMENT * len(self._members[behavior]):
+        rows, key = self._rows(pair), (pair.behavior, pair.top_chunk)
+        known = self._kept_place.get(key)
+        if known is not None and len(rows) < _FRAGMENT * len(self._members[pair.behavior]):
             return known
         for place in self._near(rows):
-            if self._tells(place, trigger, behavior, rows):
+            if self._tells(place, pair.trigger, pair.behavior, rows):
                 return place
         if len(self._kept) == self._capacity:
             self.is_full = True
         else:
             self._findings_of_row[rows, len(self._kept) // 8] |= np.uint8(1 << (len(self._kept) % 8))
             self._is_told[rows] = True
-            self._kept_place.setdefault((behavior, chunk), len(self._kept))
-            self._kept.append((trigger, rows))
-            self._scores.append(score)
+            self._kept_place.setdefault(key, len(self._kept))
+            self._kept.append((pair.trigger, rows))
+            self._scores.append(pair.score)
+            self._evidence.append(pair.evidence)
         return None
+
+    def _rows(self, pair: _Pair) -> I64:
+        return intersect(self._members[pair.trigger], self._members[pair.behavior])
 
     def _near(self, rows: I64) -> list[int]:
         """Findings that share enough of `rows`, by a sample: most first, the better one of equals first."""
@@ -201,15 +219,18 @@ class _Folded(NamedTuple):
     told_by_cue: list[int]
 
 
-def _fold_family(family: pl.DataFrame, folder: _Folder, told_by: Teller | None = None) -> _Folded:
+def _fold_family(
+    family: pl.DataFrame, folder: _Folder, told_by: Callable[[_Pair], int | None] | None = None
+) -> _Folded:
     """Fold the pairs of `family`, best first; those that a finding of another family tells are left out."""
     found = _Folded([], [], [])
-    for number, pair in enumerate(family.select("trigger_id", "behavior_id", "top_chunk", "score").iter_rows()):
-        cue = told_by(pair[0], pair[1], pair[3]) if told_by is not None else None
-        if cue is not None:
-            found.told_by_cue.append(cue)
+    columns = ("trigger_id", "behavior_id", "top_chunk", "score", -pl.col("log10_p").fill_null(0))
+    for number, pair in enumerate(map(_Pair._make, family.select(*columns).iter_rows())):
+        teller = told_by(pair) if told_by is not None else None
+        if teller is not None:
+            found.told_by_cue.append(teller)
             continue
-        place = folder.place(*pair)
+        place = folder.place(pair)
         if place is not None:
             found.folded[place].append(number)
         elif folder.is_full:
