@@ -381,6 +381,16 @@ def test_half_of_the_weight_is_what_holds_inside_chunks(kind: str, inside: float
     assert ranks(case, np.zeros(1_000, np.int64))["rank_weight"].to_list() == [weight]
 
 
+def test_findings_of_clusters_count_for_each_other_alone() -> None:
+    case = Case()
+    for number, kind in enumerate(("cluster", "keyword", "cluster", "keyword")):
+        rows, score = range(number * 100, number * 100 + 50), 6.0 - number
+        case.pair(case.query(rows, kind=kind), case.response(rows), "a", score=score, within_low=score)
+    found = ranks(case, np.zeros(1_000, np.int64)).sort("score", descending=True)
+    places = np.exp(found["score"].to_numpy() - found["rank_weight"].to_numpy())
+    assert places == pytest.approx([1, 1, 3, 2])
+
+
 def test_the_odds_of_the_kth_finding_of_a_chunk_are_divided_by_k() -> None:
     case = Case()
     for number, (chunk, score) in enumerate((("a", 6.0), ("a", 5.9), ("a", 5.8), ("b", 5.0))):

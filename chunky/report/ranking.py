@@ -14,6 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from chunky.report.folding import intersect
+from chunky.tables import FITTED_KINDS
 
 _HOSTS = 2  # chunks that an accident may span: what holds beyond them, the mix does in general
 _FEW = 5  # contents with both, beyond them, that tell anything: the padded score of empty cells is 6 in 30,000 rows
@@ -28,8 +29,9 @@ def ranked(found: pl.DataFrame, members: Mapping[int, I64], chunk_of_row: I64) -
     `chunk_of_row[row]` is the number of the row's chunk from 0, int64, or -1 for a repeat inside its chunk, which is no
     evidence. `score_elsewhere` is the score in all chunks but the `_HOSTS` with the most rows of both, null where it is
     not above 0 or not known. `rank_weight` = ½ (score + within_low - score_elsewhere) - ln(k) for the k-th finding of
-    its top chunk by that weight. A negative within_low counts as 0; an unknown one as the score, or as 0 where the
-    trigger is a chunk, which no model sees. Echoes come last.
+    its top chunk by that weight; findings with a fitted feature do not count for the others. A negative within_low
+    counts as 0; an unknown one as the score, or as 0 where the trigger is a chunk, which no model sees. Echoes come
+    last.
     """
     sizes = np.bincount(chunk_of_row[chunk_of_row >= 0])
     features = {*found["trigger_id"], *found["behavior_id"]}
@@ -49,12 +51,15 @@ def ranked(found: pl.DataFrame, members: Mapping[int, I64], chunk_of_row: I64) -
         ["is_echo", "rank_weight", "score", "trigger_id", "behavior_id"],
         [False, True, True, False, False],
     )
+    is_fitted = pl.any_horizontal(pl.col(f"{side}_kind").is_in(FITTED_KINDS) for side in ("trigger", "behavior"))
+    among_all = pl.int_range(1, pl.len() + 1).over("is_echo", "top_chunk")
+    among_same = pl.int_range(1, pl.len() + 1).over("is_echo", "top_chunk", is_fitted)
     return (
         found.with_columns(score_elsewhere=pl.Series(beyond, dtype=pl.Float64))
         .with_columns(rank_weight=_HALF * (strength - pl.col("score_elsewhere").fill_null(0)))
         .sort(order, descending=descending)
         .with_columns(
-            rank_weight=pl.col("rank_weight") - pl.int_range(1, pl.len() + 1).over("is_echo", "top_chunk").log()
+            rank_weight=pl.col("rank_weight") - pl.when(is_fitted).then(among_all).otherwise(among_same).log()
         )
         .sort(order, descending=descending)
         .with_columns(finding_rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
