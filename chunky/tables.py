@@ -128,6 +128,7 @@ def arrow_type(text: str) -> pa.DataType:
 SIDES = ("query", "response")
 POSITIONS = ("opening", "closing", "anywhere")
 KINDS = ("chunk", "phrase", "regex", "sql", "shape", "keyword", "cluster", "neighborhood")
+FITTED_KINDS = ("cluster",)  # a definition that is learned anew from each mix and means something in it alone
 FAMILIES = ("surface", "register", "repeated", "topic", "model")
 SCOPES = ("within", "between", "mixed")
 REASONS = (
@@ -435,19 +436,26 @@ TABLES: dict[str, Table] = _tables(
          "definition?"),
         key=("attribute_id",),
         references=(Reference("same_as", "attributes.texts", "attribute_id"),),
-        watches=(Watch("mean", "attribute_weight", 0.05, 3),),
+        watches=(
+            Watch("mean", "attribute_weight", 0.05, 3),
+            Watch("max_share", "side", 0.5, 0.9),
+            Watch("max_share", "family", 0.25, 0.95),
+            Watch("null_share", "same_as", 0.2, 1),
+        ),
     ),
     Table(
         "attributes.words",
         "one word of a side that topics are told by",
         ("phrase_id", "side", "word", "word_weight", "direction"),
         key=("phrase_id",),
+        watches=(Watch("mean", "word_weight", 2.5, 16), Watch("max_share", "side", 0.5, 1)),
     ),
     Table(
         "attributes.topics",
         "one topic: a theme of the texts of a side",
         ("attribute_id", "side", "text_part", "topic_count", "topic_number", "words", "least_similarity", "direction"),
         key=("attribute_id",),
+        watches=(Watch("mean", "least_similarity", 0.1, 0.95), Watch("max_share", "side", 0.5, 1)),
     ),
     Table(
         "attributes.row_attributes",
@@ -456,6 +464,11 @@ TABLES: dict[str, Table] = _tables(
         key=("row_id", "side", "attribute_rank"),
         partition="chunk",
         references=(_ROW, Reference("attribute_id", "attributes.texts", "attribute_id")),
+        watches=(
+            Watch("mean", "attribute_rank", 3, 60),
+            Watch("max_share", "side", 0.5, 0.8),
+            Watch("max_share", "attribute_id", 0, 0.2),
+        ),
     ),
     Table(
         "attributes.failures",
@@ -489,7 +502,11 @@ TABLES: dict[str, Table] = _tables(
             Reference("attribute_id", "attributes.texts", "attribute_id"),
             Reference("cluster_id", "clusters.summaries", "cluster_id"),
         ),
-        watches=(Watch("mean", "cluster_similarity", 0.5, 1.001),),
+        watches=(
+            Watch("mean", "cluster_similarity", 0.5, 1.001),
+            Watch("max_share", "side", 0.5, 0.9),
+            Watch("max_share", "cluster_id", 0, 0.2),
+        ),
     ),
     Table(
         "clusters.summaries",
@@ -498,7 +515,13 @@ TABLES: dict[str, Table] = _tables(
          "cluster_similarity_mean", "top_chunk?", "top_chunk_rows?", "top_chunk_share?"),
         key=("cluster_id",),
         references=(Reference("cluster_id", "attributes.texts", "attribute_id"),),
-        watches=(Watch("median", "cluster_similarity_mean", 0.5, 1.001),),
+        watches=(
+            Watch("median", "cluster_similarity_mean", 0.5, 1.001),
+            Watch("null_share", "top_chunk", 0, 0.05),
+            Watch("mean", "attributes", 1, 25),
+            Watch("mean", "row_share", 0, 0.1),
+            Watch("max_share", "side", 0.5, 0.9),
+        ),
     ),
     Table(
         "clusters.names",
