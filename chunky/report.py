@@ -45,26 +45,27 @@ _ORDER = ["is_echo", "score", "trigger_id", "behavior_id"]
 _DESCENDING = [False, True, False, False]
 
 I64 = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.signedinteger[Any]]
 
 
-def _intersect(left: I64, right: I64) -> I64:
+def _intersect(left: Rows, right: Rows) -> Rows:
     """Common values of two sorted arrays of distinct values; time follows the smaller one."""
     small, large = (left, right) if len(left) <= len(right) else (right, left)
     if not len(small):
         return small
     places = np.minimum(np.searchsorted(large, small), len(large) - 1)
-    common: I64 = small[large[places] == small]
+    common: Rows = small[large[places] == small]
     return common
 
 
 class _Folder:
     """Keeps the findings so far as row sets and says which of them tells a new pair already."""
 
-    def __init__(self, members: Mapping[int, I64], similarity: float, capacity: int, mix_rows: int) -> None:
+    def __init__(self, members: Mapping[int, Rows], similarity: float, capacity: int, mix_rows: int) -> None:
         self._members, self._similarity, self._capacity = members, similarity, capacity
         self._findings_of_row = np.zeros((mix_rows, -(-capacity // 8)), np.uint8)  # one bit a finding
         self._is_told = np.zeros(mix_rows, np.bool_)
-        self._kept: list[tuple[int, I64]] = []
+        self._kept: list[tuple[int, Rows]] = []
         self._kept_place: dict[tuple[int, str], int] = {}
         self._scores: list[float] = []
         self.is_full = False
@@ -94,7 +95,7 @@ class _Folder:
             self._scores.append(score)
         return None
 
-    def _near(self, rows: I64) -> list[int]:
+    def _near(self, rows: Rows) -> list[int]:
         """Findings that share enough of `rows`, by a sample: most first, the better one of equals first."""
         sample = rows[:: max(1, len(rows) // _SAMPLE)]
         bits = np.unpackbits(self._findings_of_row[sample], axis=1, bitorder="little")
@@ -102,12 +103,12 @@ class _Folder:
         near = np.flatnonzero(shares >= _NEAR * len(sample))
         return [int(place) for place in near[np.argsort(-shares[near], kind="stable")][:_MAX_NEAR]]
 
-    def _is_same(self, place: int, rows: I64) -> bool:
+    def _is_same(self, place: int, rows: Rows) -> bool:
         kept_rows = self._kept[place][1]
         both = len(_intersect(kept_rows, rows))
         return both >= self._similarity * (len(kept_rows) + len(rows) - both)
 
-    def _tells(self, place: int, trigger: int, behavior: int, rows: I64) -> bool:
+    def _tells(self, place: int, trigger: int, behavior: int, rows: Rows) -> bool:
         if self._is_same(place, rows):
             return True
         if self._is_told[rows].mean() < _WITHIN:
@@ -122,7 +123,7 @@ class _Folder:
 def findings(
     pairs: pl.DataFrame,
     features: pl.DataFrame,
-    members: Mapping[int, I64],
+    members: Mapping[int, Rows],
     *,
     mix_rows: int,
     similarity: float,
@@ -132,7 +133,7 @@ def findings(
     """Findings in the catalog's columns, best first.
 
     `pairs` and `features` hold the columns of their tables; `members` maps feature_id to sorted row numbers in
-    [0, mix_rows), int64. Pairs with q ≥ .05, score ≤ 0 or fewer than `min_contents` distinct contents carrying both are
+    [0, mix_rows), integers. Pairs with q ≥ .05, score ≤ 0 or fewer than `min_contents` distinct contents carrying both are
     no findings. At most `max_findings` of each family (cue or chunk as trigger, echo or not) are kept, in order of
     score; a chunk is no trigger where a cue of the query holds nearly the same rows.
     """
@@ -163,7 +164,7 @@ def findings(
     )
 
 
-def ranked(found: pl.DataFrame, members: Mapping[int, I64], chunk_of_row: I64) -> pl.DataFrame:
+def ranked(found: pl.DataFrame, members: Mapping[int, Rows], chunk_of_row: I64) -> pl.DataFrame:
     """Findings in the order in which people should read them, with `score_elsewhere`, `rank_weight` and `finding_rank`.
 
     `chunk_of_row[row]` is the number of the row's chunk from 0, int64, or -1 for a repeat inside its chunk, which is no
@@ -202,7 +203,7 @@ def ranked(found: pl.DataFrame, members: Mapping[int, I64], chunk_of_row: I64) -
     )
 
 
-def _by_chunk(rows: I64, chunk_of_row: I64, chunks: int) -> I64:
+def _by_chunk(rows: Rows, chunk_of_row: I64, chunks: int) -> I64:
     """How many of `rows` each chunk holds, repeats not counted, int64 (chunks)."""
     numbers = chunk_of_row[rows]
     counts: I64 = np.bincount(numbers[numbers >= 0], minlength=chunks).astype(np.int64)
@@ -220,7 +221,7 @@ def _score_elsewhere(both: I64, triggers: I64, behaviors: I64, sizes: I64) -> fl
     return score if score > 0 else None
 
 
-def _chunks_with_a_cue(features: pl.DataFrame, members: Mapping[int, I64]) -> list[int]:
+def _chunks_with_a_cue(features: pl.DataFrame, members: Mapping[int, Rows]) -> list[int]:
     """Chunk features that a cue of the query stands for: nearly the same rows, and something a model can see."""
     queries = features.filter((pl.col("side") == "query") & pl.col("synonym_of").is_null() & (pl.col("rows") > 0))
     cues = queries.filter(pl.col("kind") != "chunk")
@@ -259,7 +260,7 @@ def _fold_family(family: pl.DataFrame, folder: _Folder, cues: _Folder | None = N
     return found
 
 
-def _with_leads(family: pl.DataFrame, found: _Folded, members: Mapping[int, I64]) -> _Folded:
+def _with_leads(family: pl.DataFrame, found: _Folded, members: Mapping[int, Rows]) -> _Folded:
     """The same folds with the pair in front that leads each: the most evidence of those that are strong and general.
 
     A fragment of a cue often scores a little more than the cue: 5.20 for 78 of the 167 rows of a planted table. What
@@ -282,7 +283,7 @@ def _with_leads(family: pl.DataFrame, found: _Folded, members: Mapping[int, I64]
     return result
 
 
-def _told(family: pl.DataFrame, folds: _Folded, members: Mapping[int, I64], more: Sequence[int] = ()) -> pl.DataFrame:
+def _told(family: pl.DataFrame, folds: _Folded, members: Mapping[int, Rows], more: Sequence[int] = ()) -> pl.DataFrame:
     """Findings with the number of pairs folded into each and the other wordings of trigger and behavior among them.
 
     `more` holds the findings' numbers, once for each pair of another family that they tell. Wordings that the finding's

@@ -12,13 +12,24 @@ from dataclasses import asdict
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from chunky import attributes, correlations, features, keywords, report, word_vectors
 from chunky.corpus.duplicates import find_duplicates
 from chunky.errors import QueryError
 from chunky.fingerprints import digest_of
 from chunky.lens import Lens
-from chunky.pipeline.frame import Built, Progress, chunks_of_lake, frame_of, run_step, silent, sql_step, texts
+from chunky.pipeline.frame import (
+    Built,
+    Progress,
+    chunks_of_lake,
+    frame_of,
+    numbered_members,
+    run_step,
+    silent,
+    sql_step,
+    texts,
+)
 from chunky.pipeline.vector_members import cluster_members, clusters_worth_a_feature, neighborhood_members
 from chunky.pipeline.vectors import build_clusters, build_embeddings
 from chunky.settings import Settings
@@ -134,14 +145,11 @@ def build_findings(lake: Warehouse, settings: Settings, progress: Progress = sil
     """Fold pairs that rest on the same rows and say each as a sentence (`report.findings`)."""
 
     def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
-        members = frame_of(
-            lens.table(
-                "select feature_id, row_number - 1 as row_number from correlations.members inner join "
-                "(select row_id, row_number() over (order by row_id) as row_number from corpus.rows) using (row_id) "
-                "order by feature_id, row_number"
-            )
-        )
-        rows_of = {int(key[0]): part["row_number"].to_numpy() for key, part in members.group_by("feature_id")}
+        pairs = frame_of(lens.table("select * from correlations.pairs where score > 0 and q_value < 0.05"))
+        named = frame_of(lens.table("select * from correlations.features"))
+        cues = named.filter((pl.col("side") == "query") & pl.col("synonym_of").is_null())["feature_id"]
+        needed = pl.concat([pairs["trigger_id"], pairs["behavior_id"], cues]).unique().sort().to_numpy()
+        rows_of = numbered_members(lake, needed)
         units = frame_of(
             lens.table(
                 "select if(row_number() over (partition by content_id, chunk order by row_id) = 1, "
@@ -149,8 +157,8 @@ def build_findings(lake: Warehouse, settings: Settings, progress: Progress = sil
             )
         )
         found = report.findings(
-            frame_of(lens.table("select * from correlations.pairs where score > 0 and q_value < 0.05")),
-            frame_of(lens.table("select * from correlations.features")),
+            pairs,
+            named,
             rows_of,
             mix_rows=lake.rows("corpus.rows"),
             similarity=settings.report.fold_similarity,
