@@ -133,8 +133,8 @@ def findings(
     """Findings in the catalog's columns, best first.
 
     `pairs` and `features` hold the columns of their tables; `members` maps feature_id to sorted row numbers in
-    [0, mix_rows), integers. Pairs with q ≥ .05, score ≤ 0 or fewer than `min_contents` distinct contents carrying both are
-    no findings. At most `max_findings` of each family (cue or chunk as trigger, echo or not) are kept, in order of
+    [0, mix_rows), integers. Pairs with q ≥ .05, score ≤ 0 or fewer than `min_contents` distinct contents carrying both
+    are no findings. At most `max_findings` of each family (cue or chunk as trigger, echo or not) are kept, in order of
     score; a chunk is no trigger where a cue of the query holds nearly the same rows.
     """
     named = features.select("feature_id", "text", "kind")

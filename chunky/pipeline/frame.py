@@ -118,12 +118,14 @@ def texts(lake: Warehouse, progress: Progress) -> Iterator[pa.Table]:
 
 
 def numbered_members(lake: Warehouse, wanted: npt.NDArray[np.int64]) -> dict[int, npt.NDArray[np.int32]]:
-    """feature_id → sorted numbers of its rows (int32; row ids numbered from 0 in ascending order) for features `wanted`.
+    """feature_id → sorted numbers of its rows (int32; row ids in order, from 0), for each of the features `wanted`.
 
     `wanted` ascends. Read as the table lies on disk, feature by feature, 4 bytes a member: 58 million members, joined
     and sorted by DuckDB, took over 2 GB.
     """
-    row_ids = [pq.read_table(path, columns=["row_id"], partitioning=None)["row_id"] for path in lake.files("corpus.rows")]
+    row_ids = [
+        pq.read_table(path, columns=["row_id"], partitioning=None)["row_id"] for path in lake.files("corpus.rows")
+    ]
     numbers = np.sort(np.concatenate([np.zeros(0, np.int64), *(ids.to_numpy() for ids in row_ids)]))
     parts: dict[int, list[npt.NDArray[np.int32]]] = {int(feature): [] for feature in wanted}
     for path in lake.files("correlations.members"):

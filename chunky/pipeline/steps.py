@@ -72,6 +72,18 @@ def build_phrases(lake: Warehouse, settings: Settings, progress: Progress = sile
     return sql_step(lake, settings, "phrases")
 
 
+def _phrases(lens: Lens, least_rows: int, mined_rows: int) -> pl.DataFrame:
+    """What mining reads of the phrases in `least_rows` rows or more; who shares them, from `mined_rows` rows on."""
+    return frame_of(
+        lens.table(
+            "select phrase_id, side, phrase, position, tokens, rows, phrases.top_chunk, phrases.top_chunk_rows, "
+            "top_chunk_share, phrase_z_score, second_chunk, second_chunk_rows, shared_z_score from keywords.phrases "
+            "left join keywords.shared_phrases(?) using (phrase_id, position) where rows >= ?",
+            [mined_rows, least_rows],
+        )
+    )
+
+
 def build_attributes(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
     """Say in sentences what each side of each row is like (`attributes.row_attributes` and what it rests on)."""
     limits = settings.attributes
@@ -80,7 +92,7 @@ def build_attributes(lake: Warehouse, settings: Settings, progress: Progress = s
     def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
         found = attributes.extract(
             lambda: texts(lake, silent),
-            frame_of(lens.table("select * from keywords.phrases where rows >= ?", [limits.word_min_rows])),
+            _phrases(lens, limits.word_min_rows, limits.mined_min_rows),
             mix_rows=lake.rows("corpus.rows"),
             limits=attributes.Limits(**limits.model_dump(exclude={"word_vectors"})),
             word_vectors=vectors.load(),
@@ -101,7 +113,7 @@ def build_features(lake: Warehouse, settings: Settings, progress: Progress = sil
     def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
         limits = settings.correlations
         mined = features.mine_phrases(
-            frame_of(lens.table("select * from keywords.phrases where rows >= ?", [limits.mined_min_rows])),
+            _phrases(lens, limits.mined_min_rows, limits.mined_min_rows),
             mix_rows=lake.rows("corpus.rows"),
             min_rows=limits.mined_min_rows,
             per_chunk=limits.mined_per_chunk,
