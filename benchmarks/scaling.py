@@ -1,7 +1,9 @@
 """Scaling: time and peak memory of every step at 10,000, 100,000 and 1,000,000 rows, each step in a process of its own.
 
 The rows are replicas of the mix in which a third of the rarer words have other names (see `prepare.replicas`), so that
-the vocabulary grows as it does in real data. The goal: a million rows in less than 4 GiB, at every step.
+the vocabulary grows as it does in real data. The goal: a million rows in less than 4 GiB, at every step. With
+`--together` all steps run in one process, as in `chunky build`, and what stays behind after each is printed too
+(Linux alone tells the peak of a step).
 """
 
 from __future__ import annotations
@@ -9,12 +11,17 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks import common
 
-STEPS = ("ingest", "chunks", "duplicates", "counts", "phrases", "features", "pairs", "findings")
+STEPS = (
+    "ingest", "chunks", "duplicates", "counts", "phrases", "attributes", "embeddings", "clusters", "features", "pairs",
+    "findings",
+)  # fmt: skip
 SIZES = (10_000, 100_000, 1_000_000)
 
 
@@ -38,6 +45,28 @@ def step(name: str, lake: Path, mix: Path) -> dict[str, Any]:
     return common.answer(work)
 
 
+def together(names: Sequence[str], lake: Path, mix: Path) -> dict[str, Any]:
+    """Run the steps one after the other in this process: a line for each, which goes to stderr as the step ends too."""
+    lines: list[str] = []
+
+    def work() -> dict[str, Any]:
+        for name in names:
+            Path("/proc/self/clear_refs").write_text("5")  # the kernel counts the peak anew from here
+            done = step(name, lake, mix)
+            used = f"peak {_memory('VmHWM'):>6,.0f} MiB, {_memory('VmRSS'):>6,.0f} after it"
+            lines.append(f"{name:<12}{done['seconds']:>9.1f} s{done['cpu']:>9.1f} CPU s  {used}")
+            print(lines[-1], file=sys.stderr, flush=True)
+        return {"steps": lines}
+
+    return common.answer(work)
+
+
+def _memory(field: str) -> float:
+    """A field of this process's memory as the kernel counts it, MiB."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(f"{field}:"))
+    return int(line.split()[1]) / 1024
+
+
 def vocabulary(lake: Path) -> dict[str, Any]:
     """How many distinct words and phrases the finished lake holds."""
     from chunky.lens import Lens
@@ -59,13 +88,17 @@ def main() -> None:
     parser = common.parser(__doc__ or "")
     parser.add_argument("--rows", type=int, action="append", default=[], help="sizes (repeat)")
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
+    parser.add_argument("--together", action="store_true", help="all steps in one process")
     parser.add_argument("--keep", action="store_true", help="keep the lakes (with --work)")
     parser.add_argument("--lake", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.contender:
-        done = vocabulary(options.lake) if options.contender == "vocabulary" else step(
-            options.contender, options.lake, options.mix
-        )  # fmt: skip
+        if options.contender == "vocabulary":
+            done = vocabulary(options.lake)
+        elif options.contender == "together":
+            done = together(options.steps, options.lake, options.mix)
+        else:
+            done = step(options.contender, options.lake, options.mix)
         print(json.dumps(done))
         return
     with common.workplace(options) as work:
@@ -80,7 +113,11 @@ def _measure(options: argparse.Namespace, mix: Path, work: Path, size: int) -> N
     if not replicas.is_dir():
         made = common.child("benchmarks.prepare", ["replicas", str(mix), str(replicas), str(size)])
         print(f"{size:,} rows asked for: {made.facts} in {made.seconds:.0f} s", flush=True)
-    for name in options.steps:
+    if options.together:
+        of = ["--lake", str(lake), "--mix", str(replicas), "--steps", *options.steps]
+        run = common.child("benchmarks.scaling", ["--contender", "together", *of])
+        print(*run.facts["steps"], f"all {run.seconds:.0f} s, peak {run.peak_bytes / 2**20:,.0f} MiB", sep="\n")
+    for name in () if options.together else options.steps:
         try:
             run = common.child("benchmarks.scaling", ["--contender", name, "--lake", str(lake), "--mix", str(replicas)])
         except RuntimeError as error:

@@ -9,12 +9,15 @@ import pyarrow.parquet as pq
 META_PREFIX = "chunky."
 
 
-def read_provenance(path: Path) -> dict[str, str]:
-    """Provenance that travels in a Parquet file or, when `path` is a folder, a Lance dataset; without the prefix."""
+def read_provenance(path: Path, version: int | None = None) -> dict[str, str]:
+    """Provenance that travels in a Parquet file or, when `path` is a folder, a Lance dataset; without the prefix.
+
+    `version` is Lance's own, the latest where None: a build that was killed leaves versions that no pointer names.
+    """
     if path.is_dir():
         import lance
 
-        return without_prefix(lance.dataset(str(path)).schema.metadata)
+        return without_prefix(lance.dataset(str(path), version=version).schema.metadata)
     return without_prefix(pq.read_schema(path).metadata)
 
 

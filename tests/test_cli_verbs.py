@@ -337,6 +337,17 @@ def test_tables_describes_one(built: Path):
     assert "a view" in invoke(built, "tables", "corpus.conversations").stdout
 
 
+def test_tables_tells_the_version_that_the_pointer_names(copy: Path):
+    from chunky.lance_tables import LanceTable
+
+    vectors = LanceTable(copy, "embeddings.vectors")
+    code = vectors.metadata["code"]
+    vectors.describe(vectors.metadata | {"code": "of-a-killed-build"})
+    shown = invoke(copy, "tables", "embeddings.vectors").stdout
+    assert code in shown
+    assert "of-a-killed-build" not in shown
+
+
 def test_settings_tell_their_origin(built: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CHUNKY_SQL_ROW_CAP", "7")
     origins = {entry["name"]: entry for entry in told(built, "settings", "--set", "keywords.min_rows=6")["settings"]}

@@ -127,18 +127,30 @@ def test_a_column_of_nothing_but_null_is_taken_where_null_is_allowed() -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["a", "b"])), max_size=8), st.integers(1, 4))
-def test_keys_are_checked_like_the_obvious_oracle(keys: list[tuple[int, str]], step: int) -> None:
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["a", "b"])), max_size=8), st.integers(1, 4), st.booleans()
+)
+def test_keys_are_checked_like_the_obvious_oracle(keys: list[tuple[int, str]], step: int, is_ordered: bool) -> None:
+    keys = sorted(keys) if is_ordered else keys
     rows = [{**{name: value(name, 0) for name in COUNTS.column_names}, "phrase_id": k, "chunk": c} for k, c in keys]
     table = pa.Table.from_pylist(rows, schema=COUNTS.arrow_schema)
     checker = contracts.PartChecker(COUNTS)
-    for start in range(0, len(rows), step):
-        checker.check(table.slice(start, step))
+    parts = [table.slice(start, step) for start in range(0, len(rows), step)]
+    for part in parts:
+        checker.check(part)
+    written = [part.select(list(COUNTS.key)) for part in parts]
     if len(set(keys)) == len(keys):
-        checker.finish()
+        checker.finish(lambda: written)
     else:
         with pytest.raises(ContractError):
-            checker.finish()
+            checker.finish(lambda: written)
+
+
+def test_keys_that_ascend_are_not_read_again() -> None:
+    rows = example(TABLES["correlations.members"])
+    checker = contracts.PartChecker(TABLES["correlations.members"])
+    checker.check(rows.sort_by([("feature_id", "ascending"), ("row_id", "ascending")]))
+    checker.finish(lambda: pytest.fail("read again"))
 
 
 def broken(lake: Warehouse, entry: Table) -> dict[str, int]:

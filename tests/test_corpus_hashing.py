@@ -1,8 +1,9 @@
-"""The hash of rows: columns against the definition, values that may never move, and how well it scatters."""
+"""The hash of rows: columns against the definition, values that never move, how well it scatters; what ids share."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chunky.corpus import hash_columns, hash_parts, hashing
+from chunky.corpus import hash_columns, hash_parts, hashing, signed_hash
 
 FEW = settings(deadline=None, max_examples=60)
 PART = st.none() | st.text(max_size=6) | st.binary(max_size=6) | st.integers(-(2**63), 2**63 - 1)
@@ -57,15 +58,17 @@ def test_columns_longer_than_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
     assert hash_columns(pa.array(texts)).tolist() == [hash_parts(text) for text in texts]
 
 
+@pytest.mark.parametrize("of", [hash_parts, signed_hash])
 @FEW
-@given(st.lists(PART, max_size=4), st.lists(PART, max_size=4))
-def test_different_parts_have_different_hashes(one: list[Any], other: list[Any]) -> None:
+@given(one=st.lists(PART, max_size=4), other=st.lists(PART, max_size=4))
+def test_different_parts_have_different_hashes(of: Callable[..., int], one: list[Any], other: list[Any]) -> None:
     typed = [[(type(part), part) for part in parts] for parts in (one, other)]
-    assert (hash_parts(*one) == hash_parts(*other)) == (typed[0] == typed[1])
-    assert -(2**63) <= hash_parts(*one) < 2**63
+    assert (of(*one) == of(*other)) == (typed[0] == typed[1])
+    assert -(2**63) <= of(*one) < 2**63
 
 
-def test_nothing_runs_together() -> None:
+@pytest.mark.parametrize("of", [hash_parts, signed_hash])
+def test_nothing_runs_together(of: Callable[..., int]) -> None:
     parts = [
         ("ab", "c"),
         ("a", "bc"),
@@ -80,11 +83,12 @@ def test_nothing_runs_together() -> None:
         (),
     ]
     parts += [("a\0",), ("a",), ("\0" * 8,), ("\0" * 64,), ("\0" * 65,), (b"",), (0,)]  # type: ignore[list-item]
-    assert len({hash_parts(*p) for p in parts}) == len(parts)
+    assert len({of(*p) for p in parts}) == len(parts)
+    assert of(True) == of(1)
     with pytest.raises(OverflowError):
-        hash_parts(2**63)
+        of(2**63)
     with pytest.raises(UnicodeEncodeError):
-        hash_parts("\ud800")
+        of("\ud800")
 
 
 def bits(hashes: Any) -> Any:

@@ -99,13 +99,17 @@ def test_jaccard(left: set[int], right: set[int]) -> None:
 def phrase(text: str, **more: Any) -> dict[str, Any]:
     """A phrase of 30 rows, all in chunk a, by far more typical of it than chance."""
     known = {"side": "query", "phrase": text, "position": "anywhere", "tokens": len(text.split()), "rows": 30,
-             "top_chunk": "a", "top_chunk_rows": 30, "top_chunk_share": 1.0, "phrase_z_score": 9.0}  # fmt: skip
+             "top_chunk": "a", "top_chunk_rows": 30, "top_chunk_share": 1.0, "phrase_z_score": 9.0,
+             "second_chunk": None, "second_chunk_rows": None, "shared_z_score": None}  # fmt: skip
     return known | more
+
+
+SHARED = {"second_chunk": pl.String, "second_chunk_rows": pl.Int64, "shared_z_score": pl.Float64}
 
 
 def mined(*phrases: dict[str, Any], **more: Any) -> list[str]:
     limits: dict[str, Any] = {"mix_rows": 1_000, "min_rows": 20, "per_chunk": 60, "min_share": 0.25} | more
-    features = mine_phrases(pl.DataFrame(list(phrases)), **limits)
+    features = mine_phrases(pl.DataFrame(list(phrases), schema_overrides=SHARED), **limits)
     assert {(feature.kind, feature.origin) for feature in features} <= {("keyword", "mined")}
     return sorted(feature.definition for feature in features)
 
@@ -123,6 +127,8 @@ def mined(*phrases: dict[str, Any], **more: Any) -> list[str]:
         ({"phrase_z_score": None}, False),
         ({"top_chunk_share": 0.25}, True),
         ({"top_chunk_share": 0.24}, False),
+        ({"phrase_z_score": 3.0, "second_chunk": "b", "second_chunk_rows": 15, "shared_z_score": 5.0}, True),
+        ({"phrase_z_score": 3.0, "second_chunk": "b", "second_chunk_rows": 15, "shared_z_score": 4.99}, False),
         ({"phrase_z_score": 0.0, "position": "opening"}, True),  # a frame, wherever it comes from
         ({"rows": 401, "position": "closing"}, False),
     ],
@@ -144,9 +150,28 @@ def test_each_chunk_side_and_position_has_a_quota_for_its_most_typical_phrases()
     )
 
 
-def test_of_phrases_with_the_same_counts_the_two_longest_are_taken() -> None:
-    known = [phrase(text) for text in ("b c", "a b c d", "a b c", "b c d", "c d")]
-    assert mined(*known) == ["a b c", "a b c d"]
+def test_each_doubling_of_rows_has_a_quota_of_its_own() -> None:
+    counts = {"rare": 31, "rarer": 30, "frequent": 32, "most frequent": 63, "as frequent": 60}
+    known = [phrase(text, rows=n, top_chunk_rows=n, phrase_z_score=float(n)) for text, n in counts.items()]
+    assert mined(*known, per_chunk=1) == ["most frequent", "rare"]
+    assert mined(*known, per_chunk=2) == ["as frequent", "most frequent", "rare", "rarer"]
+
+
+def test_two_chunks_that_share_phrases_have_a_third_of_a_quota_whichever_is_first() -> None:
+    known = [
+        phrase(f"{one}{other} {n}", phrase_z_score=0.0, top_chunk=one, second_chunk=other, second_chunk_rows=10,
+               rows=40 + n, shared_z_score=9.0 + n)
+        for one, other in ("ab", "ba", "ac") for n in range(3)
+    ]  # fmt: skip
+    assert mined(*known, per_chunk=6) == ["ab 2", "ac 1", "ac 2", "ba 2"]
+    assert mined(*known, per_chunk=1) == ["ac 2", "ba 2"]
+
+
+def test_of_phrases_with_the_same_counts_those_in_longer_ones_are_left_out() -> None:
+    assert mined(*(phrase(text) for text in ("b c", "a b c d", "a b c", "b c d", "c d e"))) == ["a b c d", "c d e"]
+    assert mined(*(phrase(text) for text in "abcdef")) == ["a", "b", "c"]
+    known = [phrase("a b c d"), phrase("a b", rows=31), phrase("b c", top_chunk="b"), phrase("c d", side="response")]
+    assert len(mined(*known)) == 4
 
 
 def test_mining_does_not_depend_on_the_order_of_phrases() -> None:
@@ -155,8 +180,9 @@ def test_mining_does_not_depend_on_the_order_of_phrases() -> None:
         for n, place in enumerate(["opening", "closing", "anywhere"] * 60)
     ]
     limits = {"mix_rows": 1_000, "min_rows": 20, "per_chunk": 3, "min_share": 0.25}
-    first = mine_phrases(pl.DataFrame(known), **limits)
-    assert first == mine_phrases(pl.DataFrame(random.Random(1).sample(known, len(known))), **limits)
+    first = mine_phrases(pl.DataFrame(known, schema_overrides=SHARED), **limits)
+    shuffled = random.Random(1).sample(known, len(known))
+    assert first == mine_phrases(pl.DataFrame(shuffled, schema_overrides=SHARED), **limits)
     assert len({feature.feature_id for feature in first}) == len(first) > 10
 
 

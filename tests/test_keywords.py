@@ -20,10 +20,12 @@ from chunky.errors import InputError, SettingsError
 from chunky.keywords import count_phrases, count_subset, phrase_ids
 from chunky.keywords.grams import Block, Grams
 from chunky.keywords.tallies import Sketch, tally_block
+from chunky.lens import macro_parts
 from chunky.tables import POSITIONS, SIDES, TABLES
 from chunky.tokens import phrase_pattern, tokenize_slow
 
 SQL = Path(__file__).parent.parent / "sql" / "keywords" / "phrases.sql"
+MACROS = Path(__file__).parent.parent / "sql" / "macros"
 WORDS = st.sampled_from(["a", "b", "b", "no", ",", "####", "12", "7.5", "中", "\\frac", " ", " ", "\n"])
 TEXTS = st.lists(WORDS, max_size=12).map("".join)
 ROWS = st.lists(st.tuples(st.sampled_from(["x", "y", "a/b"]), TEXTS, TEXTS), max_size=25)
@@ -170,10 +172,13 @@ def test_rows_that_change_between_passes_are_noticed() -> None:
 
 
 def phrases_in_sql(tables: Iterable[pa.Table], rows: pa.Table, prior: float | None = None) -> list[dict[str, object]]:
+    """Rows of `keywords.phrases`, each with what `keywords.shared_phrases` says of it (its `shared`, else None)."""
     counts = pa.concat_tables([TABLES["keywords.counts"].arrow_schema.empty_table(), *tables])
     with duckdb.connect() as session:
-        session.execute("create schema keywords")
-        session.execute("create schema corpus")
+        for schema in ("keywords", "corpus", "stats"):
+            session.execute(f"create schema {schema}")
+        for macro in ("stats/prior_log_odds", "stats/prior_error"):
+            session.execute(macro_parts(MACROS / f"{macro}.sql")[0])
         session.register("counts_table", counts)
         session.register("rows_table", rows)
         session.execute("create view keywords.counts as select * from counts_table")
@@ -181,11 +186,17 @@ def phrases_in_sql(tables: Iterable[pa.Table], rows: pa.Table, prior: float | No
         if prior is not None:
             session.execute("set variable keyword_prior_rows = ?", [prior])
         table = session.sql(SQL.read_text()).to_arrow_table()
+        session.register("phrases_table", table)
+        session.execute("create view keywords.phrases as select * from phrases_table")
+        session.execute(macro_parts(MACROS / "keywords" / "shared_phrases.sql")[0])
+        shared = session.sql("from keywords.shared_phrases(1)").to_arrow_table().to_pylist()
     wanted = TABLES["keywords.phrases"].arrow_schema
     assert table.schema.names == wanted.names
     assert table.schema.types == [wanted.field(name).type for name in table.schema.names]
     found: list[dict[str, object]] = table.to_pylist()
-    return found
+    of_phrase = {(row["phrase_id"], row["position"]): row for row in shared}
+    assert len(of_phrase) == len(shared)
+    return [row | {"shared": of_phrase.get((row["phrase_id"], row["position"]))} for row in found]
 
 
 def log_odds(in_top: int, top: int, in_mix: int, mix: int, prior: float) -> tuple[float, float]:
@@ -195,6 +206,24 @@ def log_odds(in_top: int, top: int, in_mix: int, mix: int, prior: float) -> tupl
     cells += [in_mix - in_top + with_it, mix - top - (in_mix - in_top) + without]
     odds = math.log(cells[0] / cells[1]) - math.log(cells[2] / cells[3])
     return odds, odds / math.sqrt(sum(1 / cell for cell in cells))
+
+
+def shared(chunks: dict[str, int], sizes: Counter[str], key: dict[str, object]) -> dict[str, object] | None:
+    """What `keywords.shared_phrases` says of a phrase that stands in `chunks[name]` rows of each chunk."""
+    if len(chunks) < 2:
+        return None
+    top, second = sorted(chunks, key=lambda chunk: (-chunks[chunk], chunk))[:2]
+    mix, held = sizes.total(), sum(chunks.values())
+    scores = [
+        log_odds(chunks[one], sizes[one], held - chunks[other], mix - sizes[other], mix / 4)[1]
+        for one, other in ((top, second), (second, top))
+        if mix > sizes[one] + sizes[other]
+    ]
+    return {
+        **key, "top_chunk": top, "top_chunk_rows": chunks[top], "second_chunk": second,
+        "second_chunk_rows": chunks[second],
+        "shared_z_score": pytest.approx(min(scores), abs=1e-9) if scores else None,
+    }  # fmt: skip
 
 
 @settings(deadline=None, max_examples=20)
@@ -217,6 +246,7 @@ def test_sql_agrees_with_the_formula(rows: list[Row], prior: float | None) -> No
         assert (row["top_chunk"], row["top_chunk_rows"]) == (top, chunks[top])
         assert (row["rows"], row["chunk_count"]) == (total, len(chunks))
         assert row["top_chunk_share"] == chunks[top] / total
+        assert row["shared"] == shared(chunks, sizes, {"phrase_id": row["phrase_id"], "position": row["position"]})
         if sizes[top] == len(rows):
             assert row["phrase_log_odds"] is None
             assert row["phrase_z_score"] is None

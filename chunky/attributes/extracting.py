@@ -39,7 +39,7 @@ class Limits:
     """Bounds of an extraction; see the settings section `attributes` for what each means."""
 
     mined_min_rows: int = 20
-    mined_per_chunk: int = 60
+    mined_per_chunk: int = 15
     mined_min_share: float = 0.25
     word_min_rows: int = 8
     sample_rows: int = 30_000
@@ -143,7 +143,7 @@ def extract(
 
     Args:
         texts: gives tables with row_id (int64), chunk, query, response, no nulls; called twice, same rows each time.
-        phrases: rows of `keywords.phrases`.
+        phrases: rows of `keywords.phrases`, with the columns of `keywords.shared_phrases`.
         mix_rows: number of rows that `texts` gives.
         limits: bounds; the defaults where none are given.
         word_vectors: vectors of words for topics (any language, any model); from the mix itself where None.

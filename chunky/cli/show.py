@@ -116,9 +116,11 @@ def _column(entry: Table, name: str) -> dict[str, Any]:
 def _print_provenance(session: Session, lake: Warehouse, parts: list[Part]) -> None:
     """What the newest file depends on, read from the file itself: the pointer merely repeats it."""
     from chunky.metadata import read_provenance
+    from chunky.warehouse import LANCE_VERSION
 
     newest = max(parts, key=lambda part: part.written_at)
-    facts = read_provenance(lake.root / newest.file)
+    pinned = newest.provenance.get(LANCE_VERSION)
+    facts = read_provenance(lake.root / newest.file, None if pinned is None else int(pinned))
     heads = (Head("depends on"), Head("value"))
     rows = [(name, facts[name]) for name in _FACTS if name in facts]
     session.printer.table(heads, rows, f"provenance, from the metadata of {visible(newest.file)}")

@@ -54,7 +54,7 @@ def find_duplicates(batches: Callable[[], Iterable[pa.Table | pa.RecordBatch]]) 
     least one of a member to the group's first row (lowest row_id) over the sets of word 3-grams of query and response,
     numbers unmasked, signs counted as words; in a chain of near duplicates it may lie below 0.8.
 
-    Memory: 8 bytes for each distinct word 3-gram of a content, twice at one moment, and 300 bytes a content.
+    Memory: 8 bytes for each distinct word 3-gram of a content, and 300 bytes a content.
     """
     corpus = _read(batches)
     near = _near_labels(corpus)[corpus.content]
@@ -63,10 +63,11 @@ def find_duplicates(batches: Callable[[], Iterable[pa.Table | pa.RecordBatch]]) 
 
 
 class _Sets(NamedTuple):
-    """Sets of shingles, one after the other: `hashes` uint64, ascending in each slice `offsets[i]:offsets[i + 1]`."""
+    """Sets of shingles: set i is the `sizes[i]` hashes (uint64, ascending) from `hashes[starts[i]]` on."""
 
     hashes: U64
-    offsets: I64
+    starts: I64
+    sizes: I64
 
 
 class _Corpus(NamedTuple):
@@ -90,7 +91,7 @@ def _read(batches: Callable[[], Iterable[Any]]) -> _Corpus:
     ids: list[list[Any]] = [[], [], [], []]
     seen: set[int] = set()
     known: list[I64] = []
-    parts: list[_Sets] = []
+    shingles = _Shingles()
     signatures: list[U32] = []
     for batch in _slices(batches):
         content = batch["content_id"].to_numpy()
@@ -104,9 +105,36 @@ def _read(batches: Callable[[], Iterable[Any]]) -> _Corpus:
         fresh = np.array([place for place in first.tolist() if int(content[place]) not in seen], np.int64)
         seen.update(content[fresh].tolist())
         known.append(content[fresh])
-        parts.append(_shingles(batch["query"].take(pa.array(fresh)), batch["response"].take(pa.array(fresh))))
-        signatures.append(_signatures(parts[-1]))
-    return _corpus(ids, known, parts, signatures)
+        sets = _shingles(batch["query"].take(pa.array(fresh)), batch["response"].take(pa.array(fresh)))
+        shingles.add(sets)
+        signatures.append(_signatures(sets))
+    return _corpus(ids, known, shingles, signatures)
+
+
+class _Shingles:
+    """All sets read so far, in one array that grows where it lies: joining parts would hold everything twice."""
+
+    _STEP: Final = 1 << 23  # 64 MiB: beyond what the allocator keeps in its heap, so that it moves pages, not bytes
+
+    def __init__(self) -> None:
+        self._hashes: U64 = np.zeros(0, np.uint64)
+        self._used = 0
+        self._sizes: list[I64] = []
+
+    def add(self, sets: _Sets) -> None:
+        """Append sets that lie one after the other."""
+        used = self._used + len(sets.hashes)
+        if used > len(self._hashes):
+            self._hashes.resize(max(used, len(self._hashes) + self._STEP), refcheck=False)
+        self._hashes[self._used : used] = sets.hashes
+        self._used = used
+        self._sizes.append(sets.sizes)
+
+    def in_order(self, order: I64) -> _Sets:
+        """The sets, number order[0] first; the hashes stay where they are."""
+        sizes = np.concatenate([np.zeros(0, np.int64), *self._sizes])
+        starts = np.cumsum(sizes) - sizes
+        return _Sets(self._hashes[: self._used], starts[order], sizes[order])
 
 
 def _slices(batches: Callable[[], Iterable[Any]]) -> Iterator[Any]:
@@ -115,7 +143,7 @@ def _slices(batches: Callable[[], Iterable[Any]]) -> Iterator[Any]:
             yield batch.slice(start, 1 << _ROW_BITS)
 
 
-def _corpus(ids: list[list[Any]], known: list[I64], parts: list[_Sets], signatures: list[U32]) -> _Corpus:
+def _corpus(ids: list[list[Any]], known: list[I64], shingles: _Shingles, signatures: list[U32]) -> _Corpus:
     """Rows by row_id, contents by content_id: the result does not depend on the order of reading."""
     none = np.zeros(0, np.int64)
     row_ids, content, query = (np.concatenate([none, *part]) for part in ids[:3])
@@ -129,30 +157,9 @@ def _corpus(ids: list[list[Any]], known: list[I64], parts: list[_Sets], signatur
         np.unique(query[order], return_inverse=True)[1],
         chunk[order],
         chunks.tolist(),
-        _in_order(parts, by_id),
+        shingles.in_order(by_id),
         np.concatenate([np.zeros((0, _BANDS * _BAND_ROWS), np.uint32), *signatures])[by_id],
     )
-
-
-def _in_order(parts: list[_Sets], order: I64) -> _Sets:
-    """The sets of all parts, in `order`; empties `parts` on the way.
-
-    One part at a time: an index over all shingles at once took 4.8 GB for a million rows.
-    """
-    sizes = np.concatenate([np.zeros(0, np.int64), *(np.diff(part.offsets) for part in parts)])
-    offsets = np.concatenate([[0], np.cumsum(sizes[order])])
-    begins = np.empty(len(order), np.int64)
-    begins[order] = offsets[:-1]
-    hashes = np.empty(offsets[-1], np.uint64)
-    done = 0
-    parts.reverse()
-    while parts:
-        part = parts.pop()
-        counts = np.diff(part.offsets)
-        moves = begins[done : done + len(counts)] - part.offsets[:-1]
-        hashes[np.repeat(moves, counts) + np.arange(len(part.hashes))] = part.hashes
-        done += len(counts)
-    return _Sets(hashes, offsets)
 
 
 def _shingles(queries: Any, responses: Any) -> _Sets:
@@ -176,14 +183,17 @@ def _shingles(queries: Any, responses: Any) -> _Sets:
     keys = np.sort(rows << _HASH_BITS | hashes[whole] >> np.uint64(_ROW_BITS))
     keys = keys[np.append(True, keys[1:] != keys[:-1])[: len(keys)]]
     offsets = np.searchsorted(keys >> _HASH_BITS, np.arange(len(counts) + 1, dtype=np.uint64))
-    return _Sets(keys & ((np.uint64(1) << _HASH_BITS) - np.uint64(1)), offsets)
+    return _Sets(keys & ((np.uint64(1) << _HASH_BITS) - np.uint64(1)), offsets[:-1], np.diff(offsets))
 
 
 def _signatures(sets: _Sets) -> U32:
-    """Minima of 65 fixed hash functions over each set, uint32 (sets, 65); an empty set has the largest numbers."""
+    """Minima of 65 fixed hash functions over each set, uint32 (sets, 65); an empty set has the largest numbers.
+
+    The sets lie one after the other, in order.
+    """
     hashes = (sets.hashes >> np.uint64(22)).astype(np.uint32)
-    filled = np.diff(sets.offsets) > 0
-    starts = sets.offsets[:-1][filled]
+    filled = sets.sizes > 0
+    starts = sets.starts[filled]
     seeds = mix64(np.arange(1, _BANDS * _BAND_ROWS + 1, dtype=np.uint64))
     signatures = np.full((len(filled), len(seeds)), np.iinfo(np.uint32).max, np.uint32)
     for place, seed in enumerate(seeds.tolist()):
@@ -195,7 +205,7 @@ def _signatures(sets: _Sets) -> U32:
 
 def _near_labels(corpus: _Corpus) -> I64:
     """Group of each content (int64): the least number among the contents that verified pairs tie to it."""
-    sizes = np.diff(corpus.sets.offsets)
+    sizes = corpus.sets.sizes
     labels = np.arange(len(sizes))
     tried = np.zeros(0, np.int64)
     for band in range(_BANDS):
@@ -244,7 +254,7 @@ def _shared_minima(signatures: U32, low: I64, high: I64) -> I64:
 
 def _jaccard(sets: _Sets, left: I64, right: I64) -> npt.NDArray[np.float64]:
     """Exact Jaccard similarity of the pairs (left[i], right[i]) of sets, float64; 1 for two empty sets."""
-    sizes = np.diff(sets.offsets)
+    sizes = sets.sizes
     swap = sizes[left] > sizes[right]
     small, large = np.where(swap, right, left), np.where(swap, left, right)
     common = np.zeros(len(left), np.int64)
@@ -261,10 +271,11 @@ def _jaccard(sets: _Sets, left: I64, right: I64) -> npt.NDArray[np.float64]:
 
 def _common(sets: _Sets, small: I64, large: I64) -> I64:
     """How many members of each small set the large one holds: one binary search for all of them at once."""
-    counts = np.diff(sets.offsets)[small]
+    counts = sets.sizes[small]
     pair = np.repeat(np.arange(len(small)), counts)
-    needles = sets.hashes[np.repeat(sets.offsets[small] - (np.cumsum(counts) - counts), counts) + np.arange(len(pair))]
-    low, end = sets.offsets[large][pair], sets.offsets[large + 1][pair]
+    needles = sets.hashes[np.repeat(sets.starts[small] - (np.cumsum(counts) - counts), counts) + np.arange(len(pair))]
+    low = sets.starts[large][pair]
+    end = low + sets.sizes[large][pair]
     high = end.copy()
     for _ in range(int((end - low).max(initial=0)).bit_length()):
         middle = (low + high) // 2

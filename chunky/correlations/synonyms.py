@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -62,7 +63,7 @@ def _leader(i: int, leaders: list[int], minima: U64, members: Sequence[I64], sim
     return None
 
 
-def jaccard(left: I64, right: I64) -> float:
+def jaccard(left: npt.NDArray[np.signedinteger[Any]], right: npt.NDArray[np.signedinteger[Any]]) -> float:
     """Jaccard similarity of two sorted arrays of distinct ids; 0 when both are empty."""
     if min(len(left), len(right)) == 0:
         return 0.0

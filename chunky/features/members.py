@@ -16,6 +16,7 @@ from chunky.shapes import evaluate
 from chunky.tables import POSITIONS, SIDES
 from chunky.tokens import Tokens, tokenize
 
+I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 U64 = npt.NDArray[np.uint64]
 
@@ -32,33 +33,53 @@ class _Hits(NamedTuple):
 def find_members(features: Sequence[Feature], batches: Iterable[pa.Table | pa.RecordBatch]) -> dict[int, I64]:
     """feature_id → sorted row ids (int64) for every feature but those of kind `sql`, which need the lens.
 
-    `batches` hold row_id, chunk, query, response (no nulls). Each row comes once.
+    `batches` hold row_id, chunk, query, response (no nulls). Each row comes once; at most 2³¹ rows.
+
+    Memory: 16 bytes a member.
     """
     finders = [_Finder(features, side) for side in SIDES]
     chunk_numbers = {f.definition: number for number, f in enumerate(features) if f.kind == "chunk"}
-    found_features: list[npt.NDArray[np.int32]] = []
-    found_rows: list[I64] = []
+    found, row_ids, seen = _Found(len(features)), [np.zeros(0, np.int64)], 0
     for batch in batches:
         for piece in _pieces(batch):
-            row_ids = piece["row_id"].to_numpy()
-            for hits in (*(finder.hits(piece) for finder in finders), _chunk_hits(piece, chunk_numbers)):
-                found_features.append(hits.features.astype(np.int32))
-                found_rows.append(row_ids[hits.rows])
-    return _by_feature(features, found_features, found_rows)
+            hits = (*(finder.hits(piece) for finder in finders), _chunk_hits(piece, chunk_numbers))
+            found.add(hits, seen)
+            row_ids.append(piece["row_id"].to_numpy())
+            seen += piece.num_rows
+    members = found.members(np.concatenate(row_ids))
+    return {feature.feature_id: rows for feature, rows in zip(features, members, strict=True)}
 
 
-def _by_feature(features: Sequence[Feature], numbers: list[npt.NDArray[np.int32]], rows: list[I64]) -> dict[int, I64]:
-    if not numbers:
-        return {feature.feature_id: np.zeros(0, np.int64) for feature in features}
-    all_numbers, all_rows = np.concatenate(numbers), np.concatenate(rows)
-    numbers.clear()
-    rows.clear()
-    order = np.lexsort((all_rows, all_numbers))
-    all_numbers, all_rows = all_numbers[order], all_rows[order]
-    borders = np.searchsorted(all_numbers, np.arange(len(features) + 1))
-    return {
-        feature.feature_id: all_rows[borders[number] : borders[number + 1]] for number, feature in enumerate(features)
-    }
+class _Found:
+    """All hits so far, 8 bytes each: places of rows in the stream, piece by piece in order of feature."""
+
+    def __init__(self, features: int) -> None:
+        self._counts = np.zeros(features, np.int64)
+        self._pieces: list[tuple[I32, I32]] = []  # feature number and place of the row, features ascending
+
+    def add(self, found: Iterable[_Hits], first: int) -> None:
+        """Keep the hits of a piece whose rows begin at place `first`."""
+        numbers = np.concatenate([hits.features.astype(np.int32) for hits in found])
+        places = np.concatenate([(hits.rows + first).astype(np.int32) for hits in found])
+        order = np.argsort(numbers, kind="stable")
+        self._pieces.append((numbers[order], places[order]))
+        self._counts += np.bincount(numbers, minlength=len(self._counts))
+
+    def members(self, row_ids: I64) -> Iterator[I64]:
+        """Sorted row ids (int64) of each feature in turn; forgets the hits. `row_ids` by place."""
+        ends = np.cumsum(self._counts)
+        rows = np.empty(self._counts.sum(), np.int64)
+        free = ends - self._counts  # where the next hit of a feature goes
+        self._pieces.reverse()
+        while self._pieces:
+            numbers, places = self._pieces.pop()
+            counts = np.bincount(numbers, minlength=len(free))
+            before = np.cumsum(counts) - counts
+            rows[(free - before)[numbers] + np.arange(len(numbers))] = row_ids[places]
+            free += counts
+        for start, end in zip(ends - self._counts, ends, strict=True):
+            rows[start:end].sort()
+            yield rows[start:end]
 
 
 def _pieces(batch: pa.Table | pa.RecordBatch) -> Iterator[pa.Table]:

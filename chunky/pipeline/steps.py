@@ -12,13 +12,24 @@ from dataclasses import asdict
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from chunky import attributes, correlations, features, keywords, report, word_vectors
 from chunky.corpus.duplicates import find_duplicates
 from chunky.errors import QueryError
 from chunky.fingerprints import digest_of
 from chunky.lens import Lens
-from chunky.pipeline.frame import Built, Progress, chunks_of_lake, frame_of, run_step, silent, sql_step, texts
+from chunky.pipeline.frame import (
+    Built,
+    Progress,
+    chunks_of_lake,
+    frame_of,
+    numbered_members,
+    run_step,
+    silent,
+    sql_step,
+    texts,
+)
 from chunky.pipeline.model_steps import build_attributes_by_model, build_calls, build_names, nothing
 from chunky.pipeline.vector_members import cluster_members, clusters_worth_a_feature, neighborhood_members
 from chunky.pipeline.vectors import build_clusters, build_embeddings
@@ -62,6 +73,18 @@ def build_phrases(lake: Warehouse, settings: Settings, progress: Progress = sile
     return sql_step(lake, settings, "phrases")
 
 
+def _phrases(lens: Lens, least_rows: int, mined_rows: int) -> pl.DataFrame:
+    """What mining reads of the phrases in `least_rows` rows or more; who shares them, from `mined_rows` rows on."""
+    return frame_of(
+        lens.table(
+            "select phrase_id, side, phrase, position, tokens, rows, phrases.top_chunk, phrases.top_chunk_rows, "
+            "top_chunk_share, phrase_z_score, second_chunk, second_chunk_rows, shared_z_score from keywords.phrases "
+            "left join keywords.shared_phrases(?) using (phrase_id, position) where rows >= ?",
+            [mined_rows, least_rows],
+        )
+    )
+
+
 def build_attributes(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
     """Say in sentences what each side of each row is like (`attributes.row_attributes` and what it rests on)."""
     limits = settings.attributes
@@ -72,7 +95,7 @@ def build_attributes(lake: Warehouse, settings: Settings, progress: Progress = s
     def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
         found = attributes.extract(
             lambda: texts(lake, silent),
-            frame_of(lens.table("select * from keywords.phrases where rows >= ?", [limits.word_min_rows])),
+            _phrases(lens, limits.word_min_rows, limits.mined_min_rows),
             mix_rows=lake.rows("corpus.rows"),
             limits=attributes.Limits(**limits.model_dump(exclude={"word_vectors"})),
             word_vectors=vectors.load(),
@@ -94,7 +117,7 @@ def build_features(lake: Warehouse, settings: Settings, progress: Progress = sil
     def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
         limits = settings.correlations
         mined = features.mine_phrases(
-            frame_of(lens.table("select * from keywords.phrases where rows >= ?", [limits.mined_min_rows])),
+            _phrases(lens, limits.mined_min_rows, limits.mined_min_rows),
             mix_rows=lake.rows("corpus.rows"),
             min_rows=limits.mined_min_rows,
             per_chunk=limits.mined_per_chunk,
@@ -138,14 +161,11 @@ def build_findings(lake: Warehouse, settings: Settings, progress: Progress = sil
     """Fold pairs that rest on the same rows and say each as a sentence (`report.findings`)."""
 
     def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
-        members = frame_of(
-            lens.table(
-                "select feature_id, row_number - 1 as row_number from correlations.members inner join "
-                "(select row_id, row_number() over (order by row_id) as row_number from corpus.rows) using (row_id) "
-                "order by feature_id, row_number"
-            )
-        )
-        rows_of = {int(key[0]): part["row_number"].to_numpy() for key, part in members.group_by("feature_id")}
+        pairs = frame_of(lens.table("select * from correlations.pairs where score > 0 and q_value < 0.05"))
+        named = frame_of(lens.table("select * from correlations.features"))
+        cues = named.filter((pl.col("side") == "query") & pl.col("synonym_of").is_null())["feature_id"]
+        needed = pl.concat([pairs["trigger_id"], pairs["behavior_id"], cues]).unique().sort().to_numpy()
+        rows_of = numbered_members(lake, needed)
         units = frame_of(
             lens.table(
                 "select if(row_number() over (partition by content_id, chunk order by row_id) = 1, "
@@ -153,8 +173,8 @@ def build_findings(lake: Warehouse, settings: Settings, progress: Progress = sil
             )
         )
         found = report.findings(
-            frame_of(lens.table("select * from correlations.pairs where score > 0 and q_value < 0.05")),
-            frame_of(lens.table("select * from correlations.features")),
+            pairs,
+            named,
             rows_of,
             mix_rows=lake.rows("corpus.rows"),
             similarity=settings.report.fold_similarity,

@@ -16,7 +16,7 @@ the cue.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,15 +43,16 @@ _DESCENDING = [False, True, False, False]
 _SIDES = ("trigger", "behavior")
 
 I64 = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.signedinteger[Any]]
 
 
-def intersect(left: I64, right: I64) -> I64:
+def intersect(left: Rows, right: Rows) -> Rows:
     """Common values of two sorted arrays of distinct values; time follows the smaller one."""
     small, large = (left, right) if len(left) <= len(right) else (right, left)
     if not len(small):
         return small
     places = np.minimum(np.searchsorted(large, small), len(large) - 1)
-    common: I64 = small[large[places] == small]
+    common: Rows = small[large[places] == small]
     return common
 
 
@@ -68,11 +69,11 @@ class _Pair(NamedTuple):
 class _Folder:
     """Keeps the findings so far as row sets and says which of them tells a new pair already."""
 
-    def __init__(self, members: Mapping[int, I64], similarity: float, capacity: int, mix_rows: int) -> None:
+    def __init__(self, members: Mapping[int, Rows], similarity: float, capacity: int, mix_rows: int) -> None:
         self._members, self._similarity, self._capacity = members, similarity, capacity
         self._findings_of_row = np.zeros((mix_rows, -(-capacity // 8)), np.uint8)  # one bit a finding
         self._is_told = np.zeros(mix_rows, np.bool_)
-        self._kept: list[tuple[int, I64]] = []
+        self._kept: list[tuple[int, Rows]] = []
         self._kept_place: dict[tuple[int, str], int] = {}
         self._scores: list[float] = []
         self._evidence: list[float] = []
@@ -114,10 +115,10 @@ class _Folder:
             self._evidence.append(pair.evidence)
         return None
 
-    def _rows(self, pair: _Pair) -> I64:
+    def _rows(self, pair: _Pair) -> Rows:
         return intersect(self._members[pair.trigger], self._members[pair.behavior])
 
-    def _near(self, rows: I64) -> list[int]:
+    def _near(self, rows: Rows) -> list[int]:
         """Findings that share enough of `rows`, by a sample: most first, the better one of equals first."""
         sample = rows[:: max(1, len(rows) // _SAMPLE)]
         bits = np.unpackbits(self._findings_of_row[sample], axis=1, bitorder="little")
@@ -125,12 +126,12 @@ class _Folder:
         near = np.flatnonzero(shares >= _NEAR * len(sample))
         return [int(place) for place in near[np.argsort(-shares[near], kind="stable")][:_MAX_NEAR]]
 
-    def _is_same(self, place: int, rows: I64) -> bool:
+    def _is_same(self, place: int, rows: Rows) -> bool:
         kept_rows = self._kept[place][1]
         both = len(intersect(kept_rows, rows))
         return both >= self._similarity * (len(kept_rows) + len(rows) - both)
 
-    def _tells(self, place: int, trigger: int, behavior: int, rows: I64) -> bool:
+    def _tells(self, place: int, trigger: int, behavior: int, rows: Rows) -> bool:
         if self._is_same(place, rows):
             return True
         if self._is_told[rows].mean() < _WITHIN:
@@ -145,7 +146,7 @@ class _Folder:
 def findings(
     pairs: pl.DataFrame,
     features: pl.DataFrame,
-    members: Mapping[int, I64],
+    members: Mapping[int, Rows],
     *,
     mix_rows: int,
     similarity: float,
@@ -155,9 +156,9 @@ def findings(
     """Findings in the catalog's columns, best first.
 
     `pairs` and `features` hold the columns of their tables; `members` maps feature_id to sorted row numbers in
-    [0, mix_rows), int64. Pairs with q ≥ .05, score ≤ 0 or fewer than `min_contents` distinct contents carrying both are
-    no findings. At most `max_findings` of each family (cue, chunk, or cue with a fitted feature; echo or not) are kept,
-    in order of score; a chunk is no trigger where a cue of the query holds nearly the same rows.
+    [0, mix_rows), integers. Pairs with q ≥ .05, score ≤ 0 or fewer than `min_contents` distinct contents carrying both
+    are no findings. At most `max_findings` of each family (cue, chunk, or cue with a fitted feature; echo or not) are
+    kept, in order of score; a chunk is no trigger where a cue of the query holds nearly the same rows.
     """
     named = features.select("feature_id", "text", "kind")
     sides = [named.select(pl.all().name.replace("feature_", "").name.prefix(f"{side}_")) for side in _SIDES]
@@ -180,7 +181,7 @@ def findings(
     )
 
 
-def _families(kind: pl.DataFrame, folders: Sequence[_Folder], members: Mapping[int, I64]) -> list[pl.DataFrame]:
+def _families(kind: pl.DataFrame, folders: Sequence[_Folder], members: Mapping[int, Rows]) -> list[pl.DataFrame]:
     """Findings among pairs that all are echoes or all none: of cues, of chunks, and of cues with a fitted feature.
 
     What a chunk is about is no finding: chunks with fitted features are left out.
@@ -199,7 +200,7 @@ def _families(kind: pl.DataFrame, folders: Sequence[_Folder], members: Mapping[i
     ]
 
 
-def _chunks_with_a_cue(features: pl.DataFrame, members: Mapping[int, I64]) -> list[int]:
+def _chunks_with_a_cue(features: pl.DataFrame, members: Mapping[int, Rows]) -> list[int]:
     """Chunk features that a cue of the query stands for: nearly the same rows, and something a model can see."""
     queries = features.filter((pl.col("side") == "query") & pl.col("synonym_of").is_null() & (pl.col("rows") > 0))
     cues = queries.filter(pl.col("kind") != "chunk")
@@ -241,7 +242,7 @@ def _fold_family(
     return found
 
 
-def _with_leads(family: pl.DataFrame, found: _Folded, members: Mapping[int, I64]) -> _Folded:
+def _with_leads(family: pl.DataFrame, found: _Folded, members: Mapping[int, Rows]) -> _Folded:
     """The same folds with the pair in front that leads each: the most evidence of those that are strong and general.
 
     A fragment of a cue often scores a little more than the cue: 5.20 for 78 of the 167 rows of a planted table. What
@@ -264,7 +265,7 @@ def _with_leads(family: pl.DataFrame, found: _Folded, members: Mapping[int, I64]
     return result
 
 
-def _told(family: pl.DataFrame, folds: _Folded, members: Mapping[int, I64], more: Sequence[int] = ()) -> pl.DataFrame:
+def _told(family: pl.DataFrame, folds: _Folded, members: Mapping[int, Rows], more: Sequence[int] = ()) -> pl.DataFrame:
     """Findings with the number of pairs folded into each and the other wordings of trigger and behavior among them.
 
     `more` holds the findings' numbers, once for each pair of another family that they tell. Wordings that the finding's

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from chunky.report.folding import intersect
+from chunky.report.folding import Rows, intersect
 from chunky.tables import FITTED_KINDS
 
 _HOSTS = 2  # chunks that an accident may span: what holds beyond them, the mix does in general
@@ -23,7 +23,7 @@ _HALF = 0.5  # of the rank is strength over the mix, half strength inside chunks
 I64 = npt.NDArray[np.int64]
 
 
-def ranked(found: pl.DataFrame, members: Mapping[int, I64], chunk_of_row: I64) -> pl.DataFrame:
+def ranked(found: pl.DataFrame, members: Mapping[int, Rows], chunk_of_row: I64) -> pl.DataFrame:
     """Findings in the order in which people should read them, with `score_elsewhere`, `rank_weight` and `finding_rank`.
 
     `chunk_of_row[row]` is the number of the row's chunk from 0, int64, or -1 for a repeat inside its chunk, which is no
@@ -66,7 +66,7 @@ def ranked(found: pl.DataFrame, members: Mapping[int, I64], chunk_of_row: I64) -
     )
 
 
-def _by_chunk(rows: I64, chunk_of_row: I64, chunks: int) -> I64:
+def _by_chunk(rows: Rows, chunk_of_row: I64, chunks: int) -> I64:
     """How many of `rows` each chunk holds, repeats not counted, int64 (chunks)."""
     numbers = chunk_of_row[rows]
     counts: I64 = np.bincount(numbers[numbers >= 0], minlength=chunks).astype(np.int64)
