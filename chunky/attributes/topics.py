@@ -160,7 +160,7 @@ def _turned(parts: Sequence[F32], rows: csr_array) -> F32:
 
     Each part is moved by the mean of the words that it knows: what it does not know stays at zero, no direction at all.
     """
-    uses = np.asarray(rows.sum(axis=0)).ravel()
+    uses = np.asarray(rows.sum(axis=0), np.float32).ravel()
     centered = np.hstack([_centered(part, uses) for part in parts])
     points = unit(np.asarray(rows @ centered)).astype(np.float64)
     _, directions = np.linalg.eigh(points.T @ points)
