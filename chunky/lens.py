@@ -66,8 +66,8 @@ class Lens:
                 raise LakeError(f"{name!r} is no parameter name", "use lower-case letters, digits and underscores")
             self.connection.execute(f"set variable {name} = ?", [value])
 
-    def table(self, sql: str, parameters: list[Any] | None = None) -> pa.Table:
-        """All rows of a query as an Arrow table."""
+    def table(self, sql: str, parameters: list[Any] | dict[str, Any] | None = None) -> pa.Table:
+        """All rows of a query as an Arrow table; parameters by place (`?`) or by name (`$name`)."""
         found: pa.Table = self.connection.sql(sql, params=parameters or []).to_arrow_table()
         return found
 

@@ -55,7 +55,7 @@ class Attributes(_Section):
 
     mined_min_rows: int = Field(20, ge=2, description="a repeated phrase must occur in so many rows to be an attribute")
     mined_per_chunk: int = Field(
-        15, ge=1, description="repeated phrases for each chunk, side, position and doubling of rows"
+        10, ge=1, description="repeated phrases for each chunk, side, position and doubling of rows"
     )
     mined_min_share: float = Field(0.25, ge=0, le=1, description="the top chunk holds so much of a phrase's rows")
     word_min_rows: int = Field(8, ge=1, description="words in fewer rows of the mix tell no topic")
@@ -93,7 +93,7 @@ class Correlations(_Section):
 
     mined_min_rows: int = Field(20, ge=2, description="a mined phrase must occur in so many rows of the mix")
     mined_per_chunk: int = Field(
-        15, ge=1, description="mined phrases for each chunk, side, position and doubling of rows, synonyms included"
+        10, ge=1, description="mined phrases for each chunk, side, position and doubling of rows, synonyms included"
     )
     mined_min_share: float = Field(0.25, ge=0, le=1, description="the top chunk holds so much of a mined phrase's rows")
     synonym_similarity: float = Field(0.85, gt=0, le=1, description="features with this Jaccard similarity are one")

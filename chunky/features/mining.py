@@ -15,7 +15,7 @@ import polars as pl
 
 from chunky.features.feature import Feature, keyword_feature
 
-_MIN_Z = 5.0  # below that a phrase is no more typical of its chunk than thousands of others are by chance
+MIN_Z = 5.0  # below that a phrase is no more typical of its chunk than thousands of others are by chance
 _SAME_COUNTS = 3  # n-grams of one long template share all their counts; so many are enough for the synonym folding
 _COMMON_SHARE = 0.4  # a phrase in more of all rows than this tells nothing apart
 _FRAMES_PER_SIDE = 150  # phrases that open or close the most texts, whatever their chunk
@@ -27,19 +27,20 @@ def mine_phrases(
 ) -> list[Feature]:
     """Phrases that are frequent and concentrated, as features; deterministic order.
 
-    `phrases`: columns of `keywords.phrases` and those of the macro `keywords.shared_phrases` (null where a phrase is
-    not shared). `min_share` is the least share of a phrase's rows that its top chunk must hold; `per_chunk` the quota
-    of each chunk, side, position and doubling of the rows.
+    `phrases`: columns of `keywords.phrases` and of the macro `keywords.shared_phrases` (null where a phrase is not
+    shared); needed are those with a z-score of `MIN_Z` in either, and all that open or close a text. `min_share` is the
+    least share of a phrase's rows that its top chunk must hold; `per_chunk` the quota of each chunk, side, position and
+    doubling of the rows.
     """
     counted = phrases.filter((pl.col("rows") >= min_rows) & (pl.col("rows") <= _COMMON_SHARE * mix_rows))
     of_chunk = _best(
-        counted.filter((pl.col("phrase_z_score") >= _MIN_Z) & (pl.col("top_chunk_share") >= min_share)),
+        counted.filter((pl.col("phrase_z_score") >= MIN_Z) & (pl.col("top_chunk_share") >= min_share)),
         "phrase_z_score",
         ["side", "position", "top_chunk", 64 - pl.col("top_chunk_rows").cast(pl.Int64).bitwise_leading_zeros()],
         per_chunk,
     )
     of_pair = _best(
-        counted.filter(pl.col("shared_z_score") >= _MIN_Z),
+        counted.filter(pl.col("shared_z_score") >= MIN_Z),
         "shared_z_score",
         ["side", "position", pl.min_horizontal("top_chunk", "second_chunk"),
          pl.max_horizontal("top_chunk", "second_chunk").alias("other")],

@@ -73,14 +73,19 @@ def build_phrases(lake: Warehouse, settings: Settings, progress: Progress = sile
     return sql_step(lake, settings, "phrases")
 
 
-def _phrases(lens: Lens, least_rows: int, mined_rows: int) -> pl.DataFrame:
-    """What mining reads of the phrases in `least_rows` rows or more; who shares them, from `mined_rows` rows on."""
+def _phrases(lens: Lens, mined_rows: int, word_rows: int | None = None) -> pl.DataFrame:
+    """The phrases that mining may take, with who shares them; with `word_rows` also words in so many rows or more.
+
+    Filtered here: the 12 million phrases of a million rows would take 3 GB.
+    """
     return frame_of(
         lens.table(
             "select phrase_id, side, phrase, position, tokens, rows, phrases.top_chunk, phrases.top_chunk_rows, "
             "top_chunk_share, phrase_z_score, second_chunk, second_chunk_rows, shared_z_score from keywords.phrases "
-            "left join keywords.shared_phrases(?) using (phrase_id, position) where rows >= ?",
-            [mined_rows, least_rows],
+            "left join keywords.shared_phrases($mined) using (phrase_id, position) where (rows >= $mined and "
+            "(position <> 'anywhere' or phrase_z_score >= $least_z or shared_z_score >= $least_z)) "
+            "or (position = 'anywhere' and tokens <= 2 and rows >= $words::bigint)",
+            {"mined": mined_rows, "least_z": features.MIN_Z, "words": word_rows},
         )
     )
 
@@ -95,7 +100,7 @@ def build_attributes(lake: Warehouse, settings: Settings, progress: Progress = s
     def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
         found = attributes.extract(
             lambda: texts(lake, silent),
-            _phrases(lens, limits.word_min_rows, limits.mined_min_rows),
+            _phrases(lens, limits.mined_min_rows, limits.word_min_rows),
             mix_rows=lake.rows("corpus.rows"),
             limits=attributes.Limits(**limits.model_dump(exclude={"word_vectors"})),
             word_vectors=vectors.load(),
@@ -117,7 +122,7 @@ def build_features(lake: Warehouse, settings: Settings, progress: Progress = sil
     def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
         limits = settings.correlations
         mined = features.mine_phrases(
-            _phrases(lens, limits.mined_min_rows, limits.mined_min_rows),
+            _phrases(lens, limits.mined_min_rows),
             mix_rows=lake.rows("corpus.rows"),
             min_rows=limits.mined_min_rows,
             per_chunk=limits.mined_per_chunk,
