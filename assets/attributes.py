@@ -2,4 +2,4 @@
 
 from assets.steps import step_asset
 
-attributes = step_asset("attributes", "python", "polars")
+attributes = step_asset("attributes", "python", "polars", pool="llm")

@@ -52,7 +52,7 @@ def spec(
     entry, stage = table(name), BY_TABLE[name]
     return dg.AssetSpec(
         asset_key(name),
-        deps=[asset_key(upstream) for upstream in (stage.reads if deps is None else deps)],
+        deps=[asset_key(upstream) for upstream in (stage.reads + stage.follows if deps is None else deps)],
         description=f"Each row is {entry.grain}.\n\nStage `{stage.name}`: {stage.meaning}.",
         group_name=entry.schema_name,
         kinds={*kinds, entry.storage},

@@ -8,6 +8,7 @@ import dagster as dg
 from assets.describing import asset_key, facts, materialization, parts_by_chunk, spec
 from chunky import pipeline
 from chunky.pipeline import Built
+from chunky.settings import Settings
 from chunky.stages import stage
 from chunky.tables import TABLES
 from chunky.warehouse import Warehouse
@@ -47,13 +48,20 @@ def step_asset(name: str, *kinds: str, pool: str | None = None) -> dg.AssetsDefi
         with listener.hearing():
             listener.progress(this.meaning, 0, None)
             warehouse = lake.warehouse()
-            built = pipeline.STEPS[name](warehouse, lake.settings(), listener.progress)
+            built = pipeline.STEPS[name](warehouse, _named(lake.settings(), context.run.run_id), listener.progress)
         listener.built.append(built)
         context.log.info(f"{name}: {'built' if built.is_new else 'nothing new'} in {built.seconds:.1f} s")
         for table in this.tables:
             yield _result(context, warehouse, built, table)
 
     return step
+
+
+def _named(settings: Settings, run: str) -> Settings:
+    """The settings with this run as the one that model calls belong to, unless they name another."""
+    if settings.llm.run:
+        return settings
+    return settings.model_copy(update={"llm": settings.llm.model_copy(update={"run": run})})
 
 
 def _result(context: dg.AssetExecutionContext, lake: Warehouse, built: Built, table: str) -> dg.MaterializeResult[Any]:

@@ -28,8 +28,9 @@ ENGINES = (
     "lancedb", "pylance",
 )  # fmt: skip
 EXTRAS: Mapping[str, tuple[str, str]] = {
+    "anthropic": ("anthropic", "ask models of Anthropic"),
     "hf": ("huggingface_hub", "read hf://datasets/… addresses"),
-    "openai": ("openai", "embed with models behind OpenAI's protocol"),
+    "openai": ("openai", "ask models, and embed with models, behind OpenAI's protocol"),
 }
 
 

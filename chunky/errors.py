@@ -10,6 +10,7 @@
     │   ├── ContractError      rows that break the catalog's promises
     │   └── LockedError        another process is writing the same table
     ├── EngineError            a model or a server failed, or gave something unusable
+    │   └── BudgetError        the models of a run may spend no more
     └── QueryError             a SQL question that cannot be answered
 
 A message has two parts, what is wrong and the remedy, so that no reader is left with a stack trace.
@@ -18,6 +19,7 @@ A message has two parts, what is wrong and the remedy, so that no reader is left
 from __future__ import annotations
 
 __all__ = [
+    "BudgetError",
     "ChunkyError",
     "ContractError",
     "EngineError",
@@ -89,6 +91,10 @@ class LockedError(LakeError):
 
 class EngineError(ChunkyError):
     """A model or a server failed, or answered with something that cannot be used."""
+
+
+class BudgetError(EngineError):
+    """The models of a run may spend no more; what was paid for is kept."""
 
 
 class QueryError(ChunkyError):

@@ -1,7 +1,8 @@
 """Fingerprints: the digest of all that a result depends on. Same fingerprint, same bytes, no work.
 
-A fingerprint covers the stage's code (Python sources and SQL, with all that they import or call), the versions of the
-engines it uses, the settings sections it reads, the versions of its upstream tables, the contract version and a seed.
+A fingerprint covers the stage's code (Python sources, SQL, prompts and rubrics, with all that they import or call), the
+versions of the engines it uses, the settings sections it reads, the versions of its upstream tables, the contract
+version and a seed.
 It is also the data version that Dagster shows.
 """
 
@@ -16,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from chunky.files import code_files, sql_folder
+from chunky.files import code_files, sql_folder, written_files
 from chunky.settings import Settings
 from chunky.stages import Stage
 from chunky.tables import COLUMNS, CONTRACT_VERSION, TABLES
@@ -43,7 +44,8 @@ def code_digest(units: tuple[str, ...]) -> str:
 
 
 def sources(units: tuple[str, ...]) -> list[Path]:
-    """Files of `units`, of all modules of the package that they import, and of all macros that they call; sorted.
+    """Files of `units`, of all modules of the package that they import (with the prompts and rubrics beside them), and
+    of all macros that they call; sorted.
 
     Read from the sources, so that nobody has to list what a stage depends on.
     """
@@ -53,7 +55,11 @@ def sources(units: tuple[str, ...]) -> list[Path]:
         file = todo.pop()
         if file not in found:
             found.add(file)
-            todo += _macros(file) if file.suffix == ".sql" else _imports(file)
+            if file.suffix == ".sql":
+                todo += _macros(file)
+            elif file.suffix == ".py":
+                todo += _imports(file)
+                todo += written_files(file.parent) if file.name == "__init__.py" else ()
     return sorted(found)
 
 

@@ -36,6 +36,7 @@ _DUCKDB_TYPES = {
     "double": "double",
     "float": "float",
     "bool": "boolean",
+    "timestamp[us]": "timestamp",
 }
 
 

@@ -2,8 +2,9 @@
 
 A later source wins: default < `chunky.toml` in the working folder < `chunky.toml` in the lake < environment < flag.
 `keywords.min_rows` is `[keywords] min_rows` in the file, `CHUNKY_KEYWORDS_MIN_ROWS` in the environment and
-`--set keywords.min_rows=…` on the command line. A stage's fingerprint covers its own section alone, so that changing
-one stage's setting never rebuilds another.
+`--set keywords.min_rows=…` on the command line; `extractor`, which stands in no section, is the first line of the file,
+`CHUNKY_EXTRACTOR` and `--set extractor=…`. A stage's fingerprint covers its own section alone, so that changing one
+stage's setting never rebuilds another.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,9 +99,7 @@ class Correlations(_Section):
     synonym_similarity: float = Field(0.85, gt=0, le=1, description="features with this Jaccard similarity are one")
     min_trigger_contents: int = Field(20, ge=1, description="pairs with fewer distinct triggered contents get no rank")
     min_both_rows: int = Field(5, ge=1, description="pairs with fewer rows carrying both are not stored")
-    clusters: bool = Field(
-        False, description="clusters of attributes are features too (their topics are this mix's own: no use in a diff)"
-    )
+    clusters: bool = Field(True, description="clusters of attributes are features too (`diff` leaves them out)")
     neighborhood_rows: int = Field(1_000, ge=1, description="rows in the neighborhood of a sentence (paper: k)")
     neighborhood_similarity: float = Field(
         0.5, ge=-1, le=1, description="rows whose nearest attribute is less similar are no neighbors"
@@ -114,6 +114,28 @@ class Report(_Section):
     max_findings: int = Field(2_000, ge=1, description="findings kept")
 
 
+class Llm(_Section):
+    """Calls of models: what they may cost, and how they are made. Not part of any fingerprint."""
+
+    max_cost: float | None = Field(None, ge=0, description="dollars that the models of one build may cost; unset = any")
+    max_cost_extractor: float | None = Field(None, ge=0, description="dollars of it for attributes")
+    max_cost_summarizer: float | None = Field(None, ge=0, description="dollars of it for the names of clusters")
+    max_cost_judge: float | None = Field(None, ge=0, description="dollars of it for judging")
+    max_cost_crux_picker: float | None = Field(None, ge=0, description="dollars of it for picking cruxes")
+    max_cost_generator: float | None = Field(None, ge=0, description="dollars of it for writing prompts")
+    max_cost_perturber: float | None = Field(None, ge=0, description="dollars of it for rewording prompts")
+    max_cost_target: float | None = Field(None, ge=0, description="dollars of it for the model under audit")
+    batch: bool = Field(False, description="send calls through the vendor's batch API: cheaper, and hours later")
+    max_in_flight: int = Field(32, ge=1, description="calls in flight at most; fewer when the server says so")
+    max_attempts: int = Field(8, ge=1, description="how often a call that may pass is made")
+    timeout_seconds: float = Field(300, gt=0, description="an attempt is given up after this time")
+    max_failed_share: float = Field(
+        0.05, ge=0, le=1, description="a step ends without a result when more of its calls fail"
+    )
+    prices: str = Field("", description="price file; empty = `prices.toml` in the lake. The package knows no prices")
+    run: str = Field("", description="name under which spending counts; equal names share a budget; empty = each run")
+
+
 class Sql(_Section):
     """`chunky sql`. Not part of any fingerprint."""
 
@@ -122,9 +144,20 @@ class Sql(_Section):
     row_cap: int = Field(100, ge=0, description="rows shown; 0 = all")
 
 
-class Settings(_Section):
-    """All sections."""
+RULES = "rules"
 
+
+class Settings(_Section):
+    """All sections, and who plays the roles of a build."""
+
+    extractor: str = Field(
+        default=RULES, min_length=1, description="who finds attributes: rules, anthropic:NAME or openai:NAME[@URL]"
+    )
+    summarizer: str = Field(
+        default="auto",
+        min_length=1,
+        description="who names clusters: rules, a model, or auto: the extractor's model, else rules",
+    )
     engine: Engine = Engine()  # type: ignore[call-arg]
     corpus: Corpus = Corpus()  # type: ignore[call-arg]
     keywords: Keywords = Keywords()  # type: ignore[call-arg]
@@ -133,11 +166,18 @@ class Settings(_Section):
     clusters: Clusters = Clusters()  # type: ignore[call-arg]
     correlations: Correlations = Correlations()  # type: ignore[call-arg]
     report: Report = Report()  # type: ignore[call-arg]
+    llm: Llm = Llm()  # type: ignore[call-arg]
     sql: Sql = Sql()  # type: ignore[call-arg]
+
+    def model(self, role: str) -> str:
+        """Who plays `role` in a build: `rules` or the specification of a model."""
+        chosen: str = {"extractor": self.extractor, "summarizer": self.summarizer}[role]
+        return self.extractor if chosen == "auto" else chosen
 
     def digest(self, section: str) -> str:
         """Hexadecimal digest of one section's values: what a stage's fingerprint knows of the settings."""
-        values = getattr(self, section).model_dump()
+        part = getattr(self, section)
+        values = part.model_dump() if isinstance(part, _Section) else part
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -159,13 +199,14 @@ class Loaded(NamedTuple):
 
 def names() -> dict[str, str]:
     """Dotted name of every setting → its description."""
-    found = {}
+    found: dict[str, str] = {}
     for section, field in Settings.model_fields.items():
         model = field.annotation
         assert isinstance(model, type)
-        assert issubclass(model, _Section)
-        for key, inner in model.model_fields.items():
-            found[f"{section}.{key}"] = inner.description or ""
+        if issubclass(model, _Section):
+            found |= {f"{section}.{key}": inner.description or "" for key, inner in model.model_fields.items()}
+        else:
+            found[section] = field.description or ""
     return found
 
 
@@ -189,10 +230,7 @@ def load(
         values[name], sources[name] = text, "flag"
     settings = _validate(values, sources, known)
     origins = [
-        Origin(
-            name, getattr(getattr(settings, name.split(".")[0]), name.split(".")[1]), sources.get(name, "default"), text
-        )
-        for name, text in known.items()
+        Origin(name, attrgetter(name)(settings), sources.get(name, "default"), text) for name, text in known.items()
     ]
     return Loaded(settings, origins)
 
@@ -203,7 +241,7 @@ def _variables(environ: Mapping[str, str], known: Mapping[str, str]) -> list[tup
     Only `CHUNKY_<SECTION>_…` is a setting: `CHUNKY_LAKE` chooses the lake, others belong to somebody else.
     """
     by_variable = {f"{ENV_PREFIX}{name.replace('.', '_').upper()}": name for name in known}
-    found = []
+    found = [(variable, name) for variable, name in by_variable.items() if "." not in name and variable in environ]
     for section in Settings.model_fields:
         prefix = f"{ENV_PREFIX}{section.upper()}_"
         for variable in sorted(name for name in environ if name.startswith(prefix)):
@@ -221,6 +259,9 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} is no valid TOML: {error}", "correct the file; see: chunky settings") from error
     flat: dict[str, Any] = {}
     for section, body in content.items():
+        if isinstance(body, str) and section in names():
+            flat[section] = body
+            continue
         if not isinstance(body, dict):
             raise SettingsError(f"{path}: {section!r} stands outside a section", "put it under one, e.g. [keywords]")
         flat |= {f"{section}.{key}": value for key, value in body.items()}
@@ -230,7 +271,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 def _validate(values: Mapping[str, Any], sources: Mapping[str, str], known: Mapping[str, str]) -> Settings:
     from difflib import get_close_matches
 
-    nested: dict[str, dict[str, Any]] = {}
+    nested: dict[str, Any] = {}
     for name, value in values.items():
         if name not in known:
             near = get_close_matches(name, known, n=1)
@@ -238,8 +279,11 @@ def _validate(values: Mapping[str, Any], sources: Mapping[str, str], known: Mapp
             raise SettingsError(
                 f"unknown setting {name!r} (from {sources[name]})", f"{hint}list them with: chunky settings"
             )
-        section, key = name.split(".")
-        nested.setdefault(section, {})[key] = value
+        section, _, key = name.partition(".")
+        if key:
+            nested.setdefault(section, {})[key] = value
+        else:
+            nested[section] = value
     try:
         return Settings.model_validate(nested)
     except ValidationError as error:

@@ -11,7 +11,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: its tables, upstream tables, code modules and settings section."""
+    """One stage: its tables, upstream tables, code modules and settings section.
+
+    `role` is the part that a model plays in it where the settings name one; `model_code` counts then, with the prompts.
+    It runs after the tables that it `follows`, though its result is not made of them.
+    """
 
     name: str
     meaning: str
@@ -20,6 +24,9 @@ class Stage:
     code: tuple[str, ...] = ()
     sections: tuple[str, ...] = ()
     engines: tuple[str, ...] = ("polars", "duckdb", "numpy")
+    role: str = ""
+    model_code: tuple[str, ...] = ()
+    follows: tuple[str, ...] = ()
 
 
 STAGES: tuple[Stage, ...] = (
@@ -63,11 +70,19 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "attributes",
         "says in sentences what each query and each response is like, most telling first",
-        ("attributes.row_attributes", "attributes.texts", "attributes.words", "attributes.topics"),
+        (
+            "attributes.row_attributes",
+            "attributes.texts",
+            "attributes.words",
+            "attributes.topics",
+            "attributes.failures",
+        ),
         reads=("keywords.phrases", "keywords.counts", "corpus.rows"),
         code=("chunky.attributes", "chunky.word_vectors", "sql/macros/keywords/shared_phrases"),
         sections=("attributes",),
         engines=("polars", "numpy", "scipy"),
+        role="extractor",
+        model_code=("chunky.by_model.extraction",),
     ),
     Stage(
         "embeddings",
@@ -80,12 +95,22 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "clusters",
-        "groups sentences that say nearly the same, and names each group",
+        "groups sentences that say nearly the same",
         ("clusters.centroids", "clusters.assignments", "clusters.summaries"),
         reads=("embeddings.vectors", "attributes.texts", "attributes.row_attributes", "corpus.rows"),
         code=("chunky.clusters", "sql/clusters/summaries"),
         sections=("clusters",),
         engines=("numpy", "polars", "duckdb", "pylance"),
+    ),
+    Stage(
+        "names",
+        "names each group of sentences",
+        ("clusters.names",),
+        reads=("clusters.summaries", "clusters.assignments", "attributes.texts"),
+        code=("chunky.clusters.naming",),
+        engines=("polars",),
+        role="summarizer",
+        model_code=("chunky.by_model.naming",),
     ),
     Stage(
         "features",
@@ -100,6 +125,7 @@ STAGES: tuple[Stage, ...] = (
             "embeddings.vectors",
             "clusters.assignments",
             "clusters.summaries",
+            "clusters.names",
         ),
         code=("chunky.correlations", "sql/correlations/features", "sql/macros/keywords/shared_phrases"),
         sections=("correlations", "embeddings"),
@@ -119,6 +145,14 @@ STAGES: tuple[Stage, ...] = (
         reads=("correlations.pairs", "correlations.features", "correlations.members"),
         code=("chunky.report",),
         sections=("report", "correlations"),
+    ),
+    Stage(
+        "calls",
+        "copies the record of model calls from the ledger, so that SQL can ask it",
+        ("llm.calls",),
+        follows=("clusters.names",),
+        code=("chunky.llm.books",),
+        engines=(),
     ),
 )
 

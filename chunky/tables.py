@@ -128,7 +128,8 @@ def arrow_type(text: str) -> pa.DataType:
 SIDES = ("query", "response")
 POSITIONS = ("opening", "closing", "anywhere")
 KINDS = ("chunk", "phrase", "regex", "sql", "shape", "keyword", "cluster", "neighborhood")
-FAMILIES = ("surface", "register", "repeated", "topic")
+FITTED_KINDS = ("cluster",)  # a definition that is learned anew from each mix and means something in it alone
+FAMILIES = ("surface", "register", "repeated", "topic", "model")
 SCOPES = ("within", "between", "mixed")
 REASONS = (
     "bad JSON",
@@ -150,6 +151,24 @@ REASONS = (
     "unreadable file",
     "empty file",
     "unknown format",
+)
+
+
+ERRORS = (
+    "rate limit",
+    "overloaded",
+    "timeout",
+    "connection",
+    "refusal",
+    "truncated",
+    "empty",
+    "bad reply",
+    "auth",
+    "credit",
+    "budget",
+    "server",
+    "invalid request",
+    "lost",
 )
 
 
@@ -192,6 +211,7 @@ COLUMNS: dict[str, Column] = _columns(
     Column("response_chars", "int32", "length of the response in characters", minimum=1),
     Column("reason", "string", "why the record could not be taken", values=REASONS),
     Column("detail", "string", "what exactly was wrong, for a person"),
+    Column("error", "string", "kind of a failed model call", values=ERRORS),
     Column("excerpt", "string", "the first 200 characters of the record, escaped"),
     Column("file_digest", "string", "SHA-256 of the file's bytes and of the reading options, hexadecimal"),
     Column("bytes", "int64", "size in bytes", **_COUNT),
@@ -227,6 +247,8 @@ COLUMNS: dict[str, Column] = _columns(
            minimum=-1.001, maximum=1.001),
     Column("attributes", "int64", "distinct attribute sentences", minimum=1),
     Column("top_attributes", "list<string>", "the sentences of most rows, at most five"),
+    Column("cluster_name", "string", "one sentence for the whole cluster: by the model that `summarizer` names; by "
+           "rules, or where it holds one sentence alone, the same as `cluster`; null where the model gave none"),
     Column("vector", "vector", "embedding of the sentence, of norm 1; SQL sees it as float[], Lance as float16"),
     # keywords and features
     Column("side", "string", "which half of the row", values=SIDES),
@@ -246,12 +268,13 @@ COLUMNS: dict[str, Column] = _columns(
     Column("row_share", "double", "share of all corpus rows", **_SHARE),
     # attributes
     Column("attribute", "string", "the sentence: `The query …` or `The response …`"),
-    Column("attribute_rank", "int32", "rank among the attributes of this side of the row by attribute_weight, from 1",
-           minimum=1),
+    Column("attribute_rank", "int32", "rank among the attributes of this side of the row, from 1: by attribute_weight, "
+           "or as the model gave them", minimum=1),
     Column("attribute_weight", "double", "most that the attribute tells about one attribute of the other side, in nats "
-           "a row, with caution, at most 3; a quarter of that where another one says the same", minimum=0, maximum=3),
+           "a row, with caution, at most 3; a quarter of that where another one says the same; null from a model",
+           minimum=0, maximum=3),
     Column("family", "string", "where the attribute comes from: how a text looks, how it speaks, what the mix repeats, "
-           "what it is about", values=FAMILIES),
+           "what it is about; or a model said it", values=FAMILIES),
     Column("word", "string", "a word that topics are told by (two characters where the script has no spaces)"),
     Column("word_weight", "float", "inverse document frequency of the word: ln(rows of the mix / rows with it)"),
     Column("text_part", "string", "what of a text the topic is about", values=("whole", "opening", "closing")),
@@ -260,6 +283,27 @@ COLUMNS: dict[str, Column] = _columns(
     Column("words", "list<string>", "the words that the topic is named by, most telling first"),
     Column("least_similarity", "float", "cosine with the topic's vector from which on a text belongs to it"),
     Column("direction", "list<float>", "unit vector in the space of word vectors of this side"),
+    # model calls
+    Column("call_id", "int64", "hash of the call's content address, time and place in the ledger"),
+    Column("run", "string", "run that made the call: a Dagster run, or the name in `llm.run`"),
+    Column("role", "string", "what the model was asked to be: extractor, summarizer, judge, …"),
+    Column("model", "string", "the model as settings name it, with its server where that is no vendor's own"),
+    Column("prompt_version", "string", "version of the prompt file and digest of its text"),
+    Column("prompt_hash", "string", "SHA-256 of all that was sent and the sample number, hexadecimal: equal calls, one "
+           "answer"),
+    Column("sample", "int32", "number of the draw among equal prompts, from 0", minimum=0),
+    Column("started_at", "timestamp[us]", "when the call began, UTC"),
+    Column("seconds", "double", "how long it took, waits between attempts included; null where its process died",
+           minimum=0),
+    Column("attempts", "int32", "how often it was sent; 0 for a hit", minimum=0),
+    Column("input_tokens", "int64", "tokens of the prompt as the server counts them; of a hit, those of the first call",
+           minimum=0),
+    Column("output_tokens", "int64", "tokens of the reply as the server counts them", minimum=0),
+    Column("usd", "double", "dollars by the price file; 0 for a hit, null where price or tokens are unknown",
+           minimum=0),
+    Column("counted_usd", "double", "dollars that budgets count: an unknown cost at its upper bound", minimum=0),
+    Column("is_cached", "bool", "answered from the ledger, for nothing"),
+    Column("reply", "string", "text of a reply that is no answer; answers stay in the ledger"),
     # correlations: counts are rows; intervals and tests count distinct contents
     Column("trigger_rows", "int64", "rows with the trigger", **_COUNT),
     Column("behavior_rows", "int64", "rows with the behavior", **_COUNT),
@@ -388,23 +432,30 @@ TABLES: dict[str, Table] = _tables(
     Table(
         "attributes.texts",
         "one attribute: a sentence that holds for some row, and what defines it",
-        ("attribute_id", "side", "attribute", "family", "rows", "attribute_weight", "same_as?", "kind", "position?",
+        ("attribute_id", "side", "attribute", "family", "rows", "attribute_weight?", "same_as?", "kind", "position?",
          "definition?"),
         key=("attribute_id",),
         references=(Reference("same_as", "attributes.texts", "attribute_id"),),
-        watches=(Watch("mean", "attribute_weight", 0.05, 3),),
+        watches=(
+            Watch("mean", "attribute_weight", 0.05, 3),
+            Watch("max_share", "side", 0.5, 0.9),
+            Watch("max_share", "family", 0.25, 0.95),
+            Watch("null_share", "same_as", 0.2, 1),
+        ),
     ),
     Table(
         "attributes.words",
         "one word of a side that topics are told by",
         ("phrase_id", "side", "word", "word_weight", "direction"),
         key=("phrase_id",),
+        watches=(Watch("mean", "word_weight", 2.5, 16), Watch("max_share", "side", 0.5, 1)),
     ),
     Table(
         "attributes.topics",
         "one topic: a theme of the texts of a side",
         ("attribute_id", "side", "text_part", "topic_count", "topic_number", "words", "least_similarity", "direction"),
         key=("attribute_id",),
+        watches=(Watch("mean", "least_similarity", 0.1, 0.95), Watch("max_share", "side", 0.5, 1)),
     ),
     Table(
         "attributes.row_attributes",
@@ -413,6 +464,18 @@ TABLES: dict[str, Table] = _tables(
         key=("row_id", "side", "attribute_rank"),
         partition="chunk",
         references=(_ROW, Reference("attribute_id", "attributes.texts", "attribute_id")),
+        watches=(
+            Watch("mean", "attribute_rank", 3, 60),
+            Watch("max_share", "side", 0.5, 0.8),
+            Watch("max_share", "attribute_id", 0, 0.2),
+        ),
+    ),
+    Table(
+        "attributes.failures",
+        "one side of a corpus row that has no attributes because the model's reply failed",
+        ("chunk", "row_id", "side", "error", "detail?"),
+        key=("row_id", "side"),
+        references=(_ROW,),
     ),
     Table(
         "embeddings.vectors",
@@ -439,7 +502,11 @@ TABLES: dict[str, Table] = _tables(
             Reference("attribute_id", "attributes.texts", "attribute_id"),
             Reference("cluster_id", "clusters.summaries", "cluster_id"),
         ),
-        watches=(Watch("mean", "cluster_similarity", 0.5, 1.001),),
+        watches=(
+            Watch("mean", "cluster_similarity", 0.5, 1.001),
+            Watch("max_share", "side", 0.5, 0.9),
+            Watch("max_share", "cluster_id", 0, 0.2),
+        ),
     ),
     Table(
         "clusters.summaries",
@@ -448,7 +515,20 @@ TABLES: dict[str, Table] = _tables(
          "cluster_similarity_mean", "top_chunk?", "top_chunk_rows?", "top_chunk_share?"),
         key=("cluster_id",),
         references=(Reference("cluster_id", "attributes.texts", "attribute_id"),),
-        watches=(Watch("median", "cluster_similarity_mean", 0.5, 1.001),),
+        watches=(
+            Watch("median", "cluster_similarity_mean", 0.5, 1.001),
+            Watch("null_share", "top_chunk", 0, 0.05),
+            Watch("mean", "attributes", 1, 25),
+            Watch("mean", "row_share", 0, 0.1),
+            Watch("max_share", "side", 0.5, 0.9),
+        ),
+    ),
+    Table(
+        "clusters.names",
+        "what one cluster is called, or why it has no name",
+        ("cluster_id", "side", "cluster_name?", "model", "error?", "detail?"),
+        key=("cluster_id",),
+        references=(Reference("cluster_id", "clusters.summaries", "cluster_id"),),
     ),
     Table(
         "correlations.features",
@@ -488,6 +568,14 @@ TABLES: dict[str, Table] = _tables(
             Reference("trigger_id", "correlations.features", "feature_id"),
             Reference("behavior_id", "correlations.features", "feature_id"),
         ),
+    ),
+    Table(
+        "llm.calls",
+        "one model call, as it ended; exported from the lake's ledger",
+        ("call_id", "run", "role", "model", "prompt_version", "prompt_hash", "sample", "started_at", "seconds?",
+         "attempts?", "input_tokens?", "output_tokens?", "usd?", "counted_usd", "is_cached", "error?", "detail?",
+         "reply?"),
+        key=("call_id",),
     ),
 )  # fmt: skip
 

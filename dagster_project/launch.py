@@ -26,7 +26,7 @@ from dagster._core.instance import InstanceRef
 
 from chunky.corpus import discover
 from chunky.errors import ContractError, InputError, MissingTable, PrerequisiteError
-from chunky.pipeline import STEPS, Built, Ingested, Progress
+from chunky.pipeline import STEPS, Built, Ingested, Progress, roles_by_models, silent
 from dagster_project import home, partitions
 from dagster_project.resources import LakeResource, Listener
 
@@ -79,7 +79,12 @@ def build(lake: Path, flags: Mapping[str, str], progress: Progress, only: Sequen
         if not only or "counts" in only:  # the one step cut by chunk: all of them, in one run
             tags = {f"{_RANGE}start": known[0], f"{_RANGE}end": known[-1]}
         chosen = [dg.AssetKey(table.split(".")) for table in tables_of(only)] if only else None
-        built = _run(instance, "build", lake, flags, Listener(progress), tags=tags, chosen=chosen).built
+        listener = Listener(progress)
+        try:
+            built = _run(instance, "build", lake, flags, listener, tags=tags, chosen=chosen).built
+        finally:
+            if roles_by_models(resource.settings()) and "calls" not in [step.step for step in listener.built]:
+                STEPS["calls"](resource.warehouse(), resource.settings(), silent)  # what was paid shows, come what may
     order = list(STEPS)
     return sorted(built, key=lambda result: order.index(result.step))
 

@@ -160,6 +160,7 @@ _STATUS: dict[str, tuple[int, str, str, dict[str, str]]] = {
     "400 credit": (400, "invalid_request_error", "Your credit balance is too low to access the API", {}),
     "401": (401, "authentication_error", "invalid x-api-key", {}),
     "402": (402, "billing_error", "credit exhausted", {}),
+    "413": (413, "request_too_large", "too large", {}),
     "404": (404, "not_found_error", "model: no such model", {}),
     "429": (429, "rate_limit_error", "slow down", {}),
     "429 retry-after": (429, "rate_limit_error", "slow down", {"retry-after": "7"}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -50,6 +51,8 @@ def _neutral(field: pa.Field) -> Any:
         return None
     if pa.types.is_list(field.type):
         return []
+    if pa.types.is_timestamp(field.type):
+        return datetime(2026, 11, 25)
     return "" if pa.types.is_string(field.type) else False if pa.types.is_boolean(field.type) else 0
 
 

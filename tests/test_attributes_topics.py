@@ -116,6 +116,45 @@ def test_characters_without_spaces_are_words_in_pairs() -> None:
     assert set(vocabulary(table, "query", mix_rows=1_000, min_rows=5).words) == {"症状", "grippe"}
 
 
+def chinese(counts: dict[str, int], rows: int = 1_000) -> set[str]:
+    """Words of a mix of 10,000 rows, `rows` of them Chinese, with these phrases."""
+    texts = {"的": rows} | counts
+    table = pl.DataFrame(
+        {"side": ["query"] * len(texts), "position": ["anywhere"] * len(texts), "tokens": [*map(len, texts)],
+         "phrase": [*texts], "phrase_id": phrase_ids("query", [*texts]), "rows": [*texts.values()]}
+    )  # fmt: skip
+    return set(vocabulary(table, "query", mix_rows=10_000, min_rows=2).words)
+
+
+def test_pieces_of_words_are_no_words() -> None:
+    characters = {"治": 40, "疗": 40, "方": 60, "案": 30}
+    pairs = {"治疗": 35, "疗方": 12, "方案": 28, "治疗方": 12, "疗方案": 12}
+    assert chinese(characters | pairs) == {"治疗", "方案"}
+    characters = {"病": 50, "人": 100}  # of 1,000 rows: by chance five hold both
+    assert chinese(characters | {"病人": 4}) == set()
+    assert chinese(characters | {"病人": 6}) == {"病人"}
+
+
+def test_grammar_of_a_script_is_no_theme_though_the_mix_holds_little_of_it() -> None:
+    characters = {"什": 82, "么": 82, "病": 40, "症": 40}
+    assert chinese(characters | {"什么": 80, "病症": 30}) == {"病症"}  # a twentieth of 1,000 rows, not of 10,000
+    # a script in no more rows than a theme is one itself
+    assert chinese(characters | {"什么": 80, "病症": 30}, rows=90) == {"什么", "病症"}
+
+
+def test_the_model_has_no_vector_of_what_it_cannot_read() -> None:
+    unknown = ["什么", "患者", "привет", "العربية"]
+    known = ["garden", "kubernetes", "xgboost", "zusammenhang", "sql"]
+    lengths = np.linalg.norm(MiniLMWords()([*unknown, *known]), axis=1)
+    assert lengths == pytest.approx([0] * len(unknown) + [1] * len(known), abs=1e-5)
+
+
+def test_what_a_part_does_not_know_stays_without_direction() -> None:
+    part = np.array([[1, 0], [0, 1], [0, 0]], np.float32)
+    centered = topics_module._centered(part, np.array([1, 3, 5], np.float32))
+    assert centered == pytest.approx(np.array([[0.75, -0.75], [-0.25, 0.25], [0, 0]]), abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("text", "opening", "closing"),
     [

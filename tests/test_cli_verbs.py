@@ -232,6 +232,36 @@ def test_ask_before_a_build_names_the_verb(tmp_path: Path):
     assert "chunky build" in invoke(tmp_path / "lake", "profile", code=1).stderr
 
 
+# near --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["query", "response"])
+def test_near_lists_sentences_with_their_rows_and_chunks(built: Path, side: str):
+    with Lens(Warehouse(built), QUICK) as lens:
+        held = lens.table(
+            "select attribute, chunk, count(*) as chunk_rows from attributes.row_attributes "
+            "inner join attributes.texts using (attribute_id) "
+            "where texts.side = ? and texts.rows < 300 group by all order by all",
+            [side],
+        ).to_pylist()
+    sentence = max(held, key=lambda row: row["chunk_rows"])["attribute"]
+    mine = {row["chunk"]: row["chunk_rows"] for row in held if row["attribute"] == sentence}
+    answer = told(built, "near", sentence, "--limit", "4")
+    first = answer["near"][0]
+    assert (answer["side"], len(answer["near"]), first["attribute"]) == (side, 4, sentence)
+    assert first["similarity"] == pytest.approx(1, abs=1e-3)
+    assert first["rows"] == sum(mine.values())
+    shares = dict(zip(first["chunks"], first["chunk_shares"], strict=True))
+    assert shares == {chunk: pytest.approx(rows / first["rows"]) for chunk, rows in mine.items()}
+    assert [row["place"] for row in answer["near"]] == [0, 1, 2, 3]
+    assert "attributes nearest to" in invoke(built, "near", sentence).stdout
+
+
+def test_near_asks_for_a_side(built: Path):
+    invoke(built, "near", "It rains.", code=1)
+    assert told(built, "near", "It rains.", "--side", "query")["near"]
+
+
 # profile -----------------------------------------------------------------------------------------------------------
 
 
@@ -424,7 +454,7 @@ def test_build_runs_as_a_dagster_job_and_again_does_nothing(built: Path, tmp_pat
     steps = told(lake, "build")["steps"]
     assert [step["step"] for step in steps] == list(pipeline.STEPS)
     assert all(step["is_new"] for step in steps)
-    assert "0 of 10 steps had work to do" in invoke(lake, "build").stdout
+    assert "0 of 12 steps had work to do" in invoke(lake, "build").stdout
 
 
 def test_build_refuses_unknown_steps(built: Path):

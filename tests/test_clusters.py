@@ -91,6 +91,40 @@ def test_an_engine_clusters_as_the_oracle(engine: str, device) -> None:
     same(kmeans(tensor_of(vectors, device), weights, 30, seed=7, engine=engine, device=device), wanted)
 
 
+@pytest.mark.skipif("torch" not in installed_engines(), reason="torch is not installed")
+@pytest.mark.parametrize("noise", [0.0, 0.3, 3.0])  # copies, bunches, and next to no structure
+def test_products_left_out_change_nothing(noise: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chunky.clusters.bounds._GROUP", 4)
+    monkeypatch.setattr("chunky.clusters.bounds._ROWS", 100)
+    vectors = bunches(3, 1500, 50, 20, noise).astype(np.float16)
+    vectors[::97] = 0
+    weights = np.random.default_rng(1).integers(1, 50, 1500)
+    for seed in range(4):
+        plain = CPU._replace(half=None)
+        found = kmeans(vectors, weights, 40, seed=seed, tolerance=0, engine="torch", device=plain)
+        same(found, kmeans(vectors, weights, 40, seed=seed, tolerance=0, engine="numpy", device=CPU))
+
+
+@pytest.mark.skipif("torch" not in installed_engines(), reason="torch is not installed")
+def test_most_products_are_left_out_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    from chunky.clusters import bounds
+
+    made: list[int] = []
+
+    def count(scores: np.ndarray) -> bounds._Tops:
+        made.append(scores.size)
+        return tops(scores)
+
+    tops = bounds._Tops.of
+    monkeypatch.setattr(bounds._Tops, "of", count)
+    vectors = bunches(8, 3000, 150, 32).astype(np.float16)
+    found = kmeans(
+        vectors, np.ones(3000, np.int64), 600, seed=0, tolerance=0, engine="torch", device=CPU._replace(half=None)
+    )
+    assert found.iterations > 3
+    assert sum(made) < 0.6 * found.iterations * 3000 * 600
+
+
 @contenders
 def test_vectors_too_many_for_the_device_travel_at_every_pass(engine: str, device) -> None:
     vectors = bunches(4, 600, 9, 8).astype(np.float16)

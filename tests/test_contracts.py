@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def value(name: str, row: int) -> Any:
         "bool": row % 2 == 0,
         "list<string>": [f"{row}"],
         "list<int64>": [row],
+        "timestamp[us]": datetime(2026, 11, 25, row),
     }[column.type]
 
 

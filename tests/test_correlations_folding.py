@@ -44,6 +44,12 @@ def folded(family: list[tuple[Feature, set[int]]], similarity: float) -> dict[in
     return fold([f for f, _ in family], [np.array(sorted(rows), np.int64) for _, rows in family], similarity)
 
 
+def test_a_cluster_stands_for_no_other_name_of_its_rows() -> None:
+    cluster = Feature("cluster", "query", "c", "is about “bees”", "The query is about “bees”.", None, "mined")
+    phrase = Feature("keyword", "query", "a bee", "contains “a bee”", "a bee", "anywhere", "mined")
+    assert folded([(cluster, {1, 2, 3}), (phrase, {1, 2, 3})], 0.85) == {cluster.feature_id: phrase.feature_id}
+
+
 @given(family=families(), similarity=st.sampled_from([0.5, 0.85, 1.0]), seed=st.integers(0, 99))
 @settings(deadline=None, max_examples=80)
 def test_synonyms_keep_the_rules(family: list[tuple[Feature, set[int]]], similarity: float, seed: int) -> None:

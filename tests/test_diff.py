@@ -321,11 +321,12 @@ def test_json_holds_all_numbers() -> None:
 
 def build(world: World, folder: Path, **changes: Any) -> Path:
     files = write_world(world, folder.with_suffix(".mix"))
-    values = Settings.model_validate({"embeddings": {"embedder": "hashing"}} | changes)
+    quick = {"embeddings": {"embedder": "hashing"}, "attributes": {"topics": 60, "word_vectors": "mix"}}
+    values = Settings.model_validate(quick | changes)
     lake = Warehouse(folder)
     assert all(taken.fault is None for taken in pipeline.ingest(lake, [str(files.folder)], values))
     for name, step in pipeline.STEPS.items():
-        if name not in ("chunks", "duplicates", "attributes", "embeddings", "clusters"):
+        if name not in ("chunks", "duplicates"):
             step(lake, values, pipeline.silent)
     return folder
 
@@ -382,6 +383,26 @@ def check_one_plant(pair: Pair) -> None:
 
 def test_one_plant_more_or_less_is_told_and_nothing_else(pair: Pair) -> None:
     check_one_plant(pair)
+
+
+def test_findings_of_clusters_are_left_out_and_counted(pair: Pair) -> None:
+    code, out, err = run(pair.less, pair.full, "--json")
+    told = json.loads(out)
+    assert told["left_out"] > 0
+    assert f"note: {told['left_out']} findings of clusters are left out" in err
+    known: set[int] = set()
+    for folder in (pair.less, pair.full):
+        with Lens(Warehouse(folder)) as lens:
+            rows = lens.table("select feature_id from correlations.features where kind = 'cluster'")
+            known |= set(rows["feature_id"].to_pylist())
+    every = [one for news in told["news"] for one in (news, *news["folded"])]
+    assert not {one[side] for one in every for side in ("trigger_id", "behavior_id")} & known
+    code, out, err = run(pair.less, pair.full, "--json", "--clusters")
+    told = json.loads(out)
+    assert (code, told["left_out"]) == (1, 0)
+    assert "left out" not in err
+    every = [one for news in told["news"] for one in (news, *news["folded"])]
+    assert {one[side] for one in every for side in ("trigger_id", "behavior_id")} & known
 
 
 @pytest.mark.slow

@@ -151,10 +151,27 @@ def test_minilm_gives_what_the_plain_library_gives(minilm: Embedder) -> None:
 
     plain = SentenceTransformer(str(sentences._minilm_folder()), device="cpu", local_files_only=True)
     texts = [unicodedata.normalize("NFC", text) for text in TEXTS if text and "\0" not in text and "\ud800" not in text]
+    texts = [text for text in texts if plain.tokenizer.unk_token_id not in plain.tokenizer(text)["input_ids"]]
+    assert len(texts) > 5
     wanted = plain.encode(texts, show_progress_bar=False, normalize_embeddings=True)
     found = minilm.encode(texts)
     least = 0.9995 if "bfloat16" in minilm.identity else 0.999999
     assert (found * wanted).sum(axis=1).min() > least
+
+
+def test_what_the_tokenizer_cannot_read_is_told_by_its_spelling(minilm: Embedder) -> None:
+    phrases = ["什么", "什么是", "患者", "症状", "疾病"]
+    found = minilm.encode([f"The query contains “{phrase}”." for phrase in phrases])
+    near = found @ found.T
+    assert near[0, 1] > 0.85
+    assert near[np.triu_indices(5, 1)][1:].max() < 0.85  # one vector for all before
+    [left, right] = minilm.encode(["The query contains “什么”.", "The query opens with “什么”."])
+    assert left @ right > 0.85
+
+
+def test_a_long_word_without_a_space_is_read_as_before(minilm: Embedder) -> None:
+    assert json.loads(minilm.identity)["unread"] == "hashing 1"
+    assert np.isfinite(minilm.encode(["字" * 5_000])).all()
 
 
 def test_minilm_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:

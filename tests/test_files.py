@@ -22,7 +22,7 @@ def test_code_of_a_package_is_all_its_modules() -> None:
 
 
 def test_code_of_a_module_is_one_file() -> None:
-    assert [file.name for file in code_files("chunky.report")] == ["report.py"]
+    assert [file.name for file in code_files("chunky.lens")] == ["lens.py"]
 
 
 def test_code_of_a_sql_folder_includes_its_subfolders() -> None:

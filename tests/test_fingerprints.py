@@ -15,7 +15,10 @@ from chunky.stages import STAGES, Stage, stage
 
 def changed(section: str) -> Settings:
     """Settings that differ from the default in the first whole number of one section, or in its first text."""
-    values = getattr(Settings(), section).model_dump()
+    part = getattr(Settings(), section)
+    if isinstance(part, str):
+        return Settings.model_validate({section: "openai:model"})
+    values = part.model_dump()
     numbers = {name: value + 1 for name, value in values.items() if type(value) is int}
     name = next(iter(numbers or values))
     return Settings.model_validate({section: {name: numbers.get(name, "hashing")}})

@@ -16,6 +16,7 @@ from chunky.errors import PrerequisiteError, SettingsError
 from chunky.llm import Budget, Ledger, Message, Model, Policy, Reply, Request, Timing, get_model
 from chunky.llm.books import calls_reader, verify
 from chunky.llm.prices import Price, Prices
+from chunky.llm.providers.pools import connections
 from tests.fault_server import FAILED_REPLIES, PASSING, Ask, FaultServer, answer_to, seeded
 
 KEY = "sk-planted-0123456789abcdef"
@@ -282,6 +283,15 @@ def test_a_listener_that_fails_stops_the_sending_but_not_the_books(ledger: Ledge
         assert max(server.paid.values()) == 1, "what was in flight was not thrown away"
 
 
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Python's own handler: a shell's background jobs are started with interrupts ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_an_interrupt_loses_what_is_in_flight_and_says_so(ledger: Ledger) -> None:
     def listener(index: int, reply: Reply) -> None:
         signal.raise_signal(signal.SIGINT)
@@ -314,6 +324,30 @@ def test_text_that_is_no_unicode_fails_alone() -> None:
     with FaultServer() as server:
         bad, good = model_on(server).complete([odd, requests(1)[0]])
         assert (bad.error, good.text) == ("invalid request", answer_to("text 0"))
+
+
+@APIS
+@pytest.mark.parametrize("in_flight", [1, 9])
+def test_as_many_connections_are_opened_as_calls_are_in_flight(api: str, in_flight: int) -> None:
+    """Whichever pools they are in."""
+    most = 0
+
+    def plan(ask: Ask) -> None:
+        nonlocal most
+        most = max(most, len(server._connections))
+
+    with FaultServer(plan, delay=0.02) as server:
+        assert texts(model_on(server, api, max_in_flight=in_flight).complete(requests(45))) == answers(45)
+    assert 1 <= most <= in_flight
+
+
+def test_proxies_of_the_environment_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.delenv(variable.upper(), raising=False)
+    assert set(connections()) == {"transport"}
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.org:3128")
+    assert set(connections()) == {"verify"}, "the SDK's own pool knows proxies"
 
 
 def test_a_model_can_be_used_inside_a_running_loop() -> None:

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -275,7 +276,9 @@ def test_pruning_keeps_answers_and_what_was_spent(tmp_path: Path) -> None:
         assert prune(ledger, before=3.0, keep_answers=False) == 1
         assert ledger.find(call("1.0").key) is None
         assert ledger.spending("r")[0].spent_usd == pytest.approx(15e-9)
-        assert [row["started_at"].timestamp() for row in calls_reader(ledger).read_all().to_pylist()] == [3.0]
+        assert [
+            row["started_at"].replace(tzinfo=UTC).timestamp() for row in calls_reader(ledger).read_all().to_pylist()
+        ] == [3.0]
 
 
 def test_verify_sees_a_changed_answer_and_a_lost_reserve(ledger: Ledger) -> None:

@@ -439,6 +439,10 @@ def keyword(definition: str) -> dict[str, str]:
     return {"kind": "keyword", "definition": definition}
 
 
+def cluster(definition: str) -> dict[str, str]:
+    return {"kind": "cluster", "definition": definition}
+
+
 @pytest.mark.parametrize(
     ("trigger", "behavior", "is_echo"),
     [
@@ -454,6 +458,11 @@ def keyword(definition: str) -> dict[str, str]:
         ({"kind": "shape", "definition": "french"}, keyword("french"), False),  # a shape's name is no text of its rows
         ({"kind": "regex", "definition": "(?i)french"}, keyword("french"), False),
         ({"kind": "regex", "definition": "x+"}, {"kind": "regex", "definition": "x+"}, True),
+        (cluster("The query uses slang."), cluster("The response uses slang."), True),
+        (cluster("The query uses slang."), cluster("The response uses words of slang."), False),
+        (cluster("The query is about “hive, swarm”."), cluster("The response is about “swarm, queen”."), False),
+        (cluster("The query is about “hive, swarm”."), cluster("The response is about “swarm, queen, hive”."), True),
+        (cluster("The query is about “hive, swarm”."), keyword("the swarm"), True),
     ],
 )
 def test_echoes_share_a_content_word_or_their_definition(

@@ -14,6 +14,7 @@ from chunky.sandbox import Sandbox
 from chunky.sql_files import Question, _question, pages, question, questions
 from chunky.warehouse import Warehouse
 from tests.small_lake import BEHAVIOR, TRIGGER, fill, write
+from tests.small_vectors import fill_vectors
 
 QUESTIONS = list(questions().values())
 each = pytest.mark.parametrize("entry", QUESTIONS, ids=lambda entry: entry.name)
@@ -23,6 +24,7 @@ each = pytest.mark.parametrize("entry", QUESTIONS, ids=lambda entry: entry.name)
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     lake = fill(Warehouse(tmp_path_factory.mktemp("questions") / "lake"))
     _fill_pairs(lake)
+    fill_vectors(lake)
     with Sandbox(lake) as opened:
         yield opened
 
@@ -62,6 +64,11 @@ def _fill_pairs(lake: Warehouse) -> None:
         "row_ids": [1, 2],
     }
     write(lake, "corpus.duplicates", [group])
+    call = {"run": "r1", "role": "judge", "model": "m", "usd": 0.5, "counted_usd": 0.5, "input_tokens": 10,
+            "output_tokens": 2}  # fmt: skip
+    hit = call | {"usd": 0.0, "counted_usd": 0.0, "is_cached": True}
+    lost = call | {"run": "r2", "usd": None, "input_tokens": None, "output_tokens": None, "error": "lost"}
+    write(lake, "llm.calls", [row | {"call_id": number} for number, row in enumerate((call, call, hit, lost))])
 
 
 def ask(sandbox: Sandbox, name: str, **given: Any) -> list[dict[str, Any]]:
@@ -107,6 +114,12 @@ def test_runs_the_same_twice(entry: Question, full: Sandbox) -> None:
 
 
 ANSWERS: tuple[tuple[str, dict[str, Any], list[dict[str, Any]]], ...] = (
+    ("model_costs", {}, [
+        {"run": "r1", "calls": 3, "cached_calls": 1, "failed_calls": 0, "unpriced_calls": 0, "usd": 1.0,
+         "input_tokens": 20},
+        {"run": "r2", "calls": 1, "failed_calls": 1, "unpriced_calls": 1, "input_tokens": None, "usd": None},
+    ]),
+    ("model_costs", {"run": "r3"}, []),
     ("phrase_by_chunk", {"phrase": "I hope"},
      [{"chunk": "math", "either_rows": 2}, {"chunk": "chat", "either_rows": 1}]),
     ("probability", {"query_pattern": "two parts", "response_pattern": "I hope"},
@@ -139,6 +152,31 @@ ANSWERS: tuple[tuple[str, dict[str, Any], list[dict[str, Any]]], ...] = (
     ("repeated_responses", {}, []),
     ("same_query_different_answers", {"least_chars": 1}, []),
     ("quarantine_by_reason", {}, []),
+    ("clusters_of_chunk", {"least_rows": 1},
+     [{"chunk": "code", "cluster": "The query asks for code.", "rows": 3, "top_chunk_share": 1.0},
+      {"chunk": "math", "cluster": "The query names two parts.", "attributes": 2, "rows": 3}]),
+    ("clusters_of_chunk", {"least_rows": 1, "chunk": "math", "least_share": 0.7}, []),
+    ("attributes_of_chunk", {"side": "query", "least_rows": 1},
+     [{"chunk": "code", "attribute": "The query asks for code.", "share_of_chunk": 1.0, "share_elsewhere": 0.0,
+       "chunk_share": 1.0}]),
+    ("attributes_of_chunk", {"side": "query", "least_rows": 4}, []),
+    ("responses_to_cluster", {"cluster": "Two PARTS", "least_rows": 1},
+     [{"query_cluster": "The query names two parts.", "response_cluster": "The response hopes to be correct.",
+       "trigger_rows": 3, "both_rows": 2, "p_behavior_given_trigger": 2 / 3, "base_rate": 1 / 7, "top_chunk": "math",
+       "top_chunk_share": 1.0}]),
+    ("responses_to_cluster", {"cluster": "no such thing", "least_rows": 1}, []),
+    ("spread_clusters", {"least_rows": 1, "least_attributes": 1},
+     [{"cluster": "The query names two parts.", "chunks": 2}, {"cluster": "The query asks for code.", "chunks": 1}]),
+    ("spread_clusters", {"least_rows": 1, "order_by": "similarity"},
+     [{"cluster": "The query names two parts.", "cluster_similarity_mean": 0.9}]),
+    ("rows_with_attribute", {"attribute": "HOPES", "most_rows": 2},
+     [{"row_id": 10, "chunk": "chat"}, {"row_id": 1, "chunk": "math"}]),
+    ("rows_with_attribute", {"chunk": "chat"}, [{"row_id": 7}, {"row_id": 10}]),
+    ("topics_of_mix", {}, [{"topic": "parts, proof", "rows": 2, "row_share": 0.2, "chunks": 2, "top_chunk": "code"}]),
+    ("topics_of_mix", {"topic_count": 62}, []),
+    ("nearest_attributes", {"attribute": "two parts", "side": "query", "most_attributes": 2},
+     [{"similarity": pytest.approx(1), "attribute": "The query names two parts.", "chunks": ["math", "code"]},
+      {"similarity": pytest.approx(0.8), "chunks": ["code", "math"], "chunk_shares": [0.5, 0.5]}]),
 )  # fmt: skip
 
 

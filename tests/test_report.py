@@ -156,6 +156,40 @@ def test_a_chunk_is_told_by_a_better_cue_of_the_same_rows() -> None:
     assert told["folded_pairs"].to_list() == [1]
 
 
+@pytest.mark.parametrize(("score", "kept"), [(75.0, 1), (74.9, 2)])
+def test_a_cluster_is_told_by_a_cue_of_the_same_rows_that_is_nearly_as_strong(score: float, kept: int) -> None:
+    case = Case()
+    behavior = case.response(range(80))
+    cluster, cue = case.query(range(100), kind="cluster"), case.query(range(100))
+    case.pair(cluster, behavior, score=100.0)
+    case.pair(cue, behavior, score=score)
+    told = case.told()
+    assert pairs_told(told) == [(cluster, behavior), (cue, behavior)][-kept:]
+    assert told["folded_pairs"].to_list() == [0] * kept  # what another mix has no like of is not counted
+
+
+@pytest.mark.parametrize("side", ["trigger", "behavior"])
+def test_findings_without_clusters_are_what_they_were(side: str) -> None:
+    case = Case()
+    trigger, behavior = case.query(range(100)), case.response(range(80))
+    alone = Case()
+    alone.pair(alone.query(range(100)), alone.response(range(80)))
+    fitted = case.feature("query" if side == "trigger" else "response", range(300), kind="cluster")
+    case.pair(*((fitted, behavior) if side == "trigger" else (trigger, fitted)), log10_p=-500.0)
+    case.pair(trigger, behavior, score=100.0)
+    told = case.told()
+    plain = told.filter((pl.col("trigger_id") == trigger) & (pl.col("behavior_id") == behavior))
+    numbers = ["finding_id", "finding_rank"]
+    assert plain.drop(numbers).equals(alone.told().drop(numbers))
+
+
+def test_what_a_chunk_is_about_is_no_finding() -> None:
+    case = Case()
+    chunk, cluster = case.query(range(100), kind="chunk"), case.response(range(80), kind="cluster")
+    case.pair(chunk, cluster)
+    assert case.told().height == 0
+
+
 def test_echoes_come_last_whatever_their_score() -> None:
     case = Case()
     echo = (case.query(range(50)), case.response(range(50)))
@@ -345,6 +379,16 @@ def test_half_of_the_weight_is_what_holds_inside_chunks(kind: str, inside: float
     case = Case()
     case.pair(case.query(range(50), kind=kind), case.response(range(50)), score=6.0, within_low=inside)
     assert ranks(case, np.zeros(1_000, np.int64))["rank_weight"].to_list() == [weight]
+
+
+def test_findings_of_clusters_count_for_each_other_alone() -> None:
+    case = Case()
+    for number, kind in enumerate(("cluster", "keyword", "cluster", "keyword")):
+        rows, score = range(number * 100, number * 100 + 50), 6.0 - number
+        case.pair(case.query(rows, kind=kind), case.response(rows), "a", score=score, within_low=score)
+    found = ranks(case, np.zeros(1_000, np.int64)).sort("score", descending=True)
+    places = np.exp(found["score"].to_numpy() - found["rank_weight"].to_numpy())
+    assert places == pytest.approx([1, 1, 3, 2])
 
 
 def test_the_odds_of_the_kth_finding_of_a_chunk_are_divided_by_k() -> None:

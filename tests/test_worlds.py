@@ -6,7 +6,7 @@ no test here knows a planted string.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,31 +16,45 @@ import pytest
 
 from chunky import pipeline
 from chunky.lens import Lens
-from chunky.planted import Truth, World, WorldSpec, pair_matches, permute_responses, plant_world, write_world
-from chunky.planted.matching import PRECISION, RECALL
+from chunky.planted import (
+    Truth,
+    World,
+    WorldSpec,
+    feature_matches,
+    lured_ranks,
+    pair_matches,
+    permute_responses,
+    plant_world,
+    write_world,
+)
 from chunky.settings import Settings
 from chunky.warehouse import Warehouse
 from tests.conftest import QUICK
 
 SEED = 20_261_100  # worlds are SEED, SEED + 1, …
 TOP = 20  # findings that people read
-STEPS = ("counts", "phrases", "features", "pairs", "findings")  # all that findings rest on: clusters are no features
+STEPS = [step for step in pipeline.STEPS if step not in ("chunks", "duplicates")]  # all that findings rest on
+FEW_TOPICS = Settings.model_validate(QUICK.model_dump() | {"attributes": {"topics": 40, "word_vectors": "mix"}})
 MAX_FALSE = 5  # pairs of a permuted world, where none is true
 
 
 class Audit(NamedTuple):
-    """What the lake of a world says: its findings best first, rows, members, and pairs that pass the test."""
+    """What the lake of a world says: its findings best first, rows, members, and pairs that pass the test.
+
+    `clusters`: feature_id (the cluster's) and row_id of the rows that have a sentence of a query cluster.
+    """
 
     findings: pl.DataFrame
     rows: pl.DataFrame
     members: pl.DataFrame
     kinds: dict[int, str]
+    clusters: pl.DataFrame
     significant: int
 
 
-def audit(world: World, folder: Path) -> Audit:
+def audit(world: World, folder: Path, values: Settings = QUICK) -> Audit:
     """Write the world as files, take them in, and build everything that findings need."""
-    lake, values = Warehouse(folder / "lake"), QUICK
+    lake = Warehouse(folder / "lake")
     assert all(taken.fault is None for taken in pipeline.ingest(lake, [str(write_world(world, folder).folder)], values))
     for step in STEPS:
         pipeline.STEPS[step](lake, values, pipeline.silent)
@@ -52,6 +66,12 @@ def audit(world: World, folder: Path) -> Audit:
             pl.DataFrame(lens.table("select row_id, conversation_id from corpus.rows")),
             pl.DataFrame(lens.table("select * from correlations.members")),
             dict(zip(*(column.to_pylist() for column in kinds.columns), strict=True)),
+            pl.DataFrame(
+                lens.table(
+                    "select distinct cluster_id as feature_id, row_id from attributes.row_attributes "
+                    "inner join clusters.assignments using (attribute_id, side) where side = 'query'"
+                )
+            ),
             significant,
         )
 
@@ -75,47 +95,19 @@ def ranks(truth: Truth, told: Audit) -> dict[str, int | None]:
     return {plant.plant_id: best.get(plant.plant_id) for plant in truth.plants if plant.tier == "plain"}
 
 
-def names(members: set[str], wanted: set[str]) -> bool:
-    """The measure of `pair_matches` for any set of rows."""
-    overlap = len(members & wanted)
-    return bool(overlap) and overlap / len(members) >= PRECISION and overlap / len(wanted) >= RECALL
-
-
 def distractor_ranks(truth: Truth, told: Audit) -> list[int]:
-    """Ranks of findings that fall for a distractor, ascending.
+    """Ranks of findings that fall for a distractor, ascending."""
+    chunk_ids = {feature_id for feature_id, kind in told.kinds.items() if kind == "chunk"}
+    return lured_ranks(truth, told.rows, told.members, told.findings, chunk_ids)
 
-    Such a finding rests, on one side at least, on rows of a distractor (a trigger or behavior planted alone, or a cue
-    that is merely common in one chunk) and not on a plant's; or it joins one plant's trigger with another's behavior.
-    Findings whose trigger is a chunk do not count: that a cue is common in its chunk is true.
-    """
-    of_row = dict(told.rows.iter_rows())
-    used = set(told.findings["trigger_id"]) | set(told.findings["behavior_id"])
-    extents = {
-        int(key[0]): {of_row[row] for row in part["row_id"]}
-        for key, part in told.members.filter(pl.col("feature_id").is_in(list(used))).group_by("feature_id")
-    }
-    plants = {
-        role: {plant.plant_id: set(getattr(plant, f"{role}_ids")) for plant in truth.plants}
-        for role in ("trigger", "behavior")
-    }
-    sides = {"trigger": "query", "behavior": "response"}
-    lures = {
-        role: {str(place): set(lure.row_ids) for place, lure in enumerate(truth.distractors) if lure.cue.side == side}
-        for role, side in sides.items()
-    }
 
-    def named(feature: int, known: Mapping[str, set[str]]) -> set[str]:
-        return {name for name, rows in known.items() if names(extents[feature], rows)}
-
-    found = []
-    for rank, trigger, behavior in told.findings.select("finding_rank", "trigger_id", "behavior_id").iter_rows():
-        own = {role: named(f, plants[role]) for role, f in (("trigger", trigger), ("behavior", behavior))}
-        lured = {role: named(f, lures[role]) for role, f in (("trigger", trigger), ("behavior", behavior))}
-        is_crossed = bool(own["trigger"]) and bool(own["behavior"]) and not own["trigger"] & own["behavior"]
-        is_lured = any(lured[role] and not own[role] for role in sides)
-        if (is_crossed or is_lured) and told.kinds[trigger] != "chunk":
-            found.append(rank)
-    return found
+def unclustered(truth: Truth, told: Audit) -> dict[str, str]:
+    """plant_id → trigger of every plain plant whose trigger no single query cluster holds (purity .9, cover .8)."""
+    matches = feature_matches(truth, told.rows, told.clusters).filter(
+        (pl.col("role") == "trigger") & (pl.col("precision") >= 0.9) & (pl.col("recall") >= 0.8)
+    )
+    held = set(matches["plant_id"])
+    return {one.plant_id: one.trigger.text for one in truth.plants if one.tier == "plain" and one.plant_id not in held}
 
 
 def recall(found: Iterable[int | None]) -> float:
@@ -127,17 +119,18 @@ def recall(found: Iterable[int | None]) -> float:
 def test_a_small_world_is_found(tmp_path: Path) -> None:
     spec = WorldSpec(seed=SEED - 1, rows=2_400, chunks=6, plants=4, cues=2, tiers=("plain",), prevalence=(0.2, 0.3))
     world = plant_world(spec)
-    told = audit(world, tmp_path)
+    told = audit(world, tmp_path, FEW_TOPICS)
     found = ranks(world.truth, told)
     assert len(found) == 4
     assert recall(found.values()) >= 0.75
+    assert not unclustered(world.truth, told)
     assert told.significant > 100
     assert pairs(tmp_path, threads=1).equals(pairs(tmp_path, threads=2))  # sums do not follow the order of threads
 
 
 def test_a_small_permuted_world_is_silent(tmp_path: Path) -> None:
     spec = WorldSpec(seed=SEED - 2, rows=1_500, chunks=4, plants=3, cues=1)
-    told = audit(permute_responses(plant_world(spec), seed=SEED), tmp_path)
+    told = audit(permute_responses(plant_world(spec), seed=SEED), tmp_path, FEW_TOPICS)
     assert told.significant <= MAX_FALSE
     assert told.findings.height <= MAX_FALSE
 
@@ -146,18 +139,21 @@ def test_a_small_permuted_world_is_silent(tmp_path: Path) -> None:
 def test_plain_plants_are_among_the_first_findings_and_above_all_distractors(tmp_path: Path) -> None:
     found: dict[tuple[int, str], int | None] = {}
     fooled: dict[int, int] = {}
+    loose: dict[tuple[int, str], str] = {}
     for number in range(12):
         world = plant_world(WorldSpec(seed=SEED + number))
         assert sum(plant.tier == "plain" for plant in world.truth.plants) == 5
         told = audit(world, tmp_path / str(number))
         places = ranks(world.truth, told)
         found |= {(number, plant): place for plant, place in places.items()}
+        loose |= {(number, plant): trigger for plant, trigger in unclustered(world.truth, told).items()}
         last = max((place for place in places.values() if place is not None), default=0)
         first = min(distractor_ranks(world.truth, told), default=last)
         fooled |= {number: first} if first < last else {}
     missed = {plant: place for plant, place in found.items() if place is None or place > TOP}
     assert recall(found.values()) >= 0.95, missed
     assert not fooled
+    assert len(loose) <= 0.05 * len(found), loose
 
 
 @pytest.mark.slow

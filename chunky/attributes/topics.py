@@ -124,7 +124,7 @@ def _fit_side(
     if not whole.nnz:
         return Topics(words, np.zeros((len(words.words), 0), np.float32), (), np.zeros((0, 0), np.float32))
     known = [latent] if word_vectors is None else [unit(word_vectors(words.words)), latent]
-    vectors = _turned(np.hstack(known), whole)
+    vectors = _turned(known, whole)
     topics: list[Topic] = []
     centers: list[F32] = []
     taken: set[str] = set()
@@ -155,14 +155,24 @@ def _latent(sides: Sequence[csr_array], rng: np.random.Generator) -> list[F32]:
     return np.split(vectors, borders)
 
 
-def _turned(vectors: F32, rows: csr_array) -> F32:
-    """Vectors of words moved so that the mean text is zero, and turned into the directions that texts use most."""
-    mean = np.asarray(rows.sum(axis=0)).ravel() @ vectors / max(float(rows.sum()), 1e-9)
-    centered = np.where(np.abs(vectors).sum(axis=1, keepdims=True) > 0, vectors - mean, 0).astype(np.float32)
+def _turned(parts: Sequence[F32], rows: csr_array) -> F32:
+    """Vectors of words moved so that the mean text is zero, and turned into the directions that texts use most.
+
+    Each part is moved by the mean of the words that it knows: what it does not know stays at zero, no direction at all.
+    """
+    uses = np.asarray(rows.sum(axis=0), np.float32).ravel()
+    centered = np.hstack([_centered(part, uses) for part in parts])
     points = unit(np.asarray(rows @ centered)).astype(np.float64)
     _, directions = np.linalg.eigh(points.T @ points)
     kept: F32 = directions[:, ::-1][:, :_DIMENSIONS].astype(np.float32)
     return centered @ kept
+
+
+def _centered(part: F32, uses: F32) -> F32:
+    """Vectors of known words (no zeros) less their mean, weighted by `uses`."""
+    is_known = np.abs(part).sum(axis=1) > 0
+    mean = (uses * is_known) @ part / max(float((uses * is_known).sum()), 1e-9)
+    return np.where(is_known[:, None], part - mean, 0).astype(np.float32)
 
 
 def _named(blank: Topic, rows: csr_array, points: F32, centers: F32, words: Words) -> list[tuple[Topic, F32]]:

@@ -1,12 +1,14 @@
 """Words of one side that can tell themes apart, and each text as a sparse row of them: the alphabet of topics.
 
 The vocabulary comes from the mix: words that some but not most rows hold, so that the stopwords of any language fall
-out by their frequency. In scripts written without spaces a word is a pair of neighboring characters.
+out by their frequency. In scripts written without spaces a word is a pair of neighboring characters, of the pairs those
+that are no mere pieces.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,8 @@ U64 = npt.NDArray[np.uint64]
 # Scripts without spaces: one character is no word there, two are.
 _SOLO = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 _COMMON_SHARE = 0.05  # a word in more rows than this is grammar or a habit of the mix, not a theme
+_PIECE_TOKENS = 3  # a pair and one character beside it
+_PIECE_SHARE = 0.5
 _MAX_WORDS = 20_000
 _SENTENCE_CHARS = 200
 _OPENING = r"(?s)^(.*?(?:[.!?:]\s|[。！？\n])|.*$)"
@@ -77,21 +81,79 @@ class Words:
 def vocabulary(phrases: pl.DataFrame, side: str, *, mix_rows: int, min_rows: int) -> Words:
     """The words of a side in `min_rows` rows or more and in at most a twentieth of the mix, the most frequent first.
 
-    `phrases`: columns side, position, tokens, phrase, phrase_id, rows (`keywords.phrases`).
+    `phrases`: columns side, position, tokens, phrase, phrase_id, rows (`keywords.phrases`). In a script without spaces
+    a twentieth is of the rows that hold the script, where these are more than a theme: else its grammar passes.
     """
     anywhere = phrases.filter((pl.col("side") == side) & (pl.col("position") == "anywhere"))
     phrase = pl.col("phrase")
     spaced = (pl.col("tokens") == 1) & phrase.str.contains(r"^[\p{L}\p{M}'‌‍\p{N}]{3,}$")
     is_word = spaced & phrase.str.contains(r"\p{L}") & ~phrase.str.contains(_SOLO)
-    is_pair = (pl.col("tokens") == 2) & phrase.str.contains(f"^{_SOLO}{{2}}$")
+    columns = ["phrase", "phrase_id", "rows", "of_rows"]
+    words = anywhere.filter(is_word).with_columns(pl.lit(mix_rows, pl.Int64).alias("of_rows")).select(columns)
     chosen = (
-        anywhere.filter(is_word | is_pair)
-        .filter((pl.col("rows") >= min_rows) & (pl.col("rows") <= max(min_rows, _COMMON_SHARE * mix_rows)))
+        pl.concat([words, _pairs(anywhere, mix_rows).select(columns)], how="vertical_relaxed")
+        .filter((pl.col("rows") >= min_rows) & (pl.col("rows") <= (_COMMON_SHARE * pl.col("of_rows")).clip(min_rows)))
         .sort(["rows", "phrase"], descending=[True, False])
         .head(_MAX_WORDS)
     )
-    idf = np.log(mix_rows / chosen["rows"].to_numpy())
+    idf = np.log(chosen["of_rows"].to_numpy() / chosen["rows"].to_numpy())
     return Words.of(side, chosen["phrase"].to_list(), idf.tolist(), chosen["phrase_id"].to_list())
+
+
+def _pairs(anywhere: pl.DataFrame, mix_rows: int) -> pl.DataFrame:
+    """Pairs of characters that are words or stand for one: phrase, phrase_id, rows, of_rows.
+
+    Every two neighbors are a pair, so most pairs are pieces: of two words (rarer than chance has it), or of
+    a longer word (what a pair stands beside most of the time makes a more frequent pair with one of its characters).
+    `of_rows`: rows that the commonest character of the script is in, where that is more than a theme; else `mix_rows`.
+    """
+    of_script = anywhere.filter(pl.col("phrase").str.contains(f"^{_SOLO}+$") & (pl.col("tokens") <= _PIECE_TOKENS))
+    counts: dict[str, int] = dict(of_script.select("phrase", "rows").iter_rows())
+    sizes: dict[str, int] = {}
+    for text, rows in counts.items():
+        if len(text) == 1:
+            sizes[_script(text)] = max(sizes.get(_script(text), 0), rows)
+    around = _neighbors(counts)
+    kept = [
+        (text, sizes.get(_script(text), mix_rows))
+        for text, rows in counts.items()
+        if len(text) == 2 and not _is_by_chance(text, rows, counts, sizes) and not _is_piece(text, rows, counts, around)
+    ]
+    known = pl.DataFrame(kept, schema={"phrase": pl.String, "of_rows": pl.Int64}, orient="row")
+    size = pl.col("of_rows")
+    return of_script.join(known, on="phrase", how="inner", maintain_order="left").with_columns(
+        pl.when(size > _COMMON_SHARE * mix_rows).then(size).otherwise(mix_rows).alias("of_rows")
+    )
+
+
+def _script(text: str) -> str:
+    """The script of a character without spaces around, as the first word of its Unicode name: CJK, HIRAGANA, THAI …"""
+    return unicodedata.name(text[0], "?").split()[0]
+
+
+def _neighbors(counts: Mapping[str, int]) -> dict[str, tuple[str, int]]:
+    """Each pair with the commonest of the three-character phrases that hold it, and the rows of that one."""
+    found: dict[str, tuple[str, int]] = {}
+    for text, rows in counts.items():
+        if len(text) == _PIECE_TOKENS:
+            for pair in (text[:2], text[1:]):
+                best = found.get(pair, ("", 0))
+                if (rows, text) > (best[1], best[0]):
+                    found[pair] = (text, rows)
+    return found
+
+
+def _is_by_chance(text: str, rows: int, counts: Mapping[str, int], sizes: Mapping[str, int]) -> bool:
+    """Whether the pair is in fewer rows than two characters in so many rows each would share by chance."""
+    expected = counts.get(text[0], rows) * counts.get(text[1], rows) / sizes.get(_script(text), rows)
+    return rows < expected
+
+
+def _is_piece(text: str, rows: int, counts: Mapping[str, int], around: Mapping[str, tuple[str, int]]) -> bool:
+    """Whether the pair mostly stands inside one phrase of three characters whose other pair is more frequent."""
+    whole, whole_rows = around.get(text, ("", 0))
+    other = whole[1:] if whole[:2] == text else whole[:2]
+    return whole_rows >= _PIECE_SHARE * rows and counts.get(other, 0) > rows
 
 
 def sentence(texts: pl.Series, view: str) -> pl.Series:

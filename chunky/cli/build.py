@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,7 +12,8 @@ import typer
 
 from chunky.cli import work
 from chunky.cli.ingest import show_ingested
-from chunky.cli.output import Head, count, seconds
+from chunky.cli.money import estimate_lines
+from chunky.cli.output import Head, count, seconds, visible
 from chunky.cli.progress import watching
 from chunky.cli.session import Session, session_of
 from chunky.errors import SettingsError
@@ -39,23 +41,70 @@ def build(
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="STEP", help=f"One step of: {', '.join(STEPS)}; repeatable.")
     ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option("--max-cost", metavar="USD", min=0, help="Dollars that models may cost; setting llm.max_cost."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what models would take, and build nothing; PATH is taken in.")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Ask models again where their replies could not be used.")
+    ] = False,
 ) -> None:
     """Build all tables from the rows taken in, after taking in PATH where one is given.
 
     A step whose inputs, code and settings are as before is left alone. Exit code 1 when a file could not be read.
+    Where `extractor` or `summarizer` name a model, what it will cost is said before it is asked.
     """
     session = session_of(context)
+    if max_cost is not None:
+        session.flags["llm.max_cost"] = str(max_cost)
     session.warehouse(must_exist=not paths)
     for step in only or ():
         if step not in STEPS:
             raise SettingsError(f"there is no step {step!r}", f"use one of: {', '.join(STEPS)}")
     started = time.monotonic()
     taken = _take(session, paths) if paths else []
+    if retry_failed and not dry_run:
+        _forget_failures(session)
+    _tell_costs(session, only, dry_run)
+    if dry_run:
+        return
     with watching(session.is_quiet) as watcher:
         built = work.build(session, watcher, only or None)
     show_built(session, built, time.monotonic() - started, taken)
     if any(file.fault for file in taken):
         raise typer.Exit(1)
+
+
+def _tell_costs(session: Session, only: Sequence[str] | None, is_asked: bool) -> None:
+    """Say what models will take, before they do: on stderr, or as the result when that `is_asked` for."""
+    from chunky import pipeline
+
+    settings, lake = session.settings, session.warehouse(must_exist=False)
+    if not pipeline.roles_by_models(settings) and not is_asked:
+        return
+    found = pipeline.estimates(lake, settings, only)
+    if is_asked and session.is_json:
+        session.printer.json({"estimates": [asdict(one) for one in found], "max_cost": settings.llm.max_cost})
+        return
+    lines = ["no model has anything to do: nothing will be spent"]
+    if found:
+        lines = estimate_lines(found, settings.llm.max_cost)
+    for line in lines if is_asked or not session.is_quiet else ():
+        if is_asked:
+            session.printer.line(visible(line))
+        else:
+            sys.stderr.write(f"{visible(line)}\n")
+
+
+def _forget_failures(session: Session) -> None:
+    from chunky import pipeline
+
+    number = pipeline.forget_failures(session.warehouse())
+    if not session.is_quiet:
+        sys.stderr.write(f"asked again: {count(number)} repl{'y' if number == 1 else 'ies'} that could not be used\n")
 
 
 def _take(session: Session, paths: Sequence[str]) -> list[Ingested]:

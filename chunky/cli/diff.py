@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -45,6 +45,10 @@ def diff(
         Path | None,
         typer.Option(metavar="FILE", help="Intended pairs, told apart and not counted. Else accepted.yaml in LAKE_B."),
     ] = None,
+    clusters: Annotated[
+        bool,
+        typer.Option("--clusters", help="Compare findings of clusters too. They are learned anew from each mix."),
+    ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="A table for a pull request comment.")] = False,
 ) -> None:
     """Compare two lakes: findings that appeared, moved or went. One line each, synonyms folded beneath.
@@ -58,7 +62,7 @@ def diff(
         from chunky.diff import MIN_SCORE  # polars takes 0.3 s to import: not for `chunky --help`
 
         least = MIN_SCORE if min_score is None else min_score
-        is_different = _run(session_of(context), before, after, least, accepted, markdown)
+        is_different = _run(session_of(context), before, after, least, accepted, markdown, clusters)
     except ChunkyError as error:
         show_error(error)
         raise typer.Exit(_FAILED) from error
@@ -67,7 +71,13 @@ def diff(
 
 
 def _run(
-    session: Session, before: Path, after: Path, min_score: float, accepted: Path | None, is_markdown: bool
+    session: Session,
+    before: Path,
+    after: Path,
+    min_score: float,
+    accepted: Path | None,
+    is_markdown: bool,
+    with_fitted: bool,
 ) -> bool:
     from datetime import date
 
@@ -79,12 +89,17 @@ def _run(
     if accepted is not None and not accepted.is_file():
         raise SettingsError(f"{accepted} does not exist", "name a YAML file, see docs/diff.md")
     entries = parse(str(path), path.read_text(encoding="utf-8")) if path.is_file() else []
-    told = compare_lakes(session, before, after, min_score)
-    judged = judge(told, entries, date.today())
+    compared = compare_lakes(session, before, after, min_score, with_fitted=with_fitted)
+    judged = judge(compared.news, entries, date.today())
     for line in judged.complaints:
         sys.stderr.write(f"{visible(str(path))}: {visible(line)}\n")
+    if compared.left_out:
+        sys.stderr.write(
+            f"note: {compared.left_out:,} findings of clusters are left out, because each mix has clusters of its own "
+            "and the other lake none like them; --clusters compares them\n"
+        )
     if session.is_json:
-        session.printer.json(as_data(judged, before, after, min_score))
+        session.printer.json(as_data(judged, before, after, min_score) | {"left_out": compared.left_out})
     elif is_markdown:
         sys.stdout.write(as_markdown(judged))
     else:
@@ -95,23 +110,41 @@ def _run(
 # reading two lakes -------------------------------------------------------------------------------------------------
 
 
-def compare_lakes(session: Session, before: Path, after: Path, min_score: float) -> list[News]:
-    """Headlines between two lakes; LakeError, MissingTable or QueryError when one cannot be compared."""
+class Compared(NamedTuple):
+    """Headlines, and how many findings of either lake were left out because they rest on a fitted feature."""
+
+    news: list[News]
+    left_out: int
+
+
+def compare_lakes(
+    session: Session, before: Path, after: Path, min_score: float, *, with_fitted: bool = False
+) -> Compared:
+    """What is new between two lakes; LakeError, MissingTable or QueryError when one cannot be compared.
+
+    Findings with a feature that is fitted to the mix (`FITTED_KINDS`) are compared only `with_fitted`.
+    """
     import polars as pl
 
-    from chunky.diff import compare, features_needed
+    from chunky.diff import compare, features_needed, worth_telling
     from chunky.lens import Lens
+    from chunky.tables import FITTED_KINDS
 
     lakes = [_lake(path) for path in (before, after)]
     _warn_of_other_code(*lakes)
     with Lens(lakes[0], session.settings) as old, Lens(lakes[1], session.settings) as new:
         were, are = (pl.DataFrame(lens.table("select * from report.findings")) for lens in (old, new))
         known = _features(new) | _features(old)
+        fitted = [] if with_fitted else [name for name, feature in known.items() if feature.kind in FITTED_KINDS]
+        is_fitted = pl.col("trigger_id").is_in(fitted) | pl.col("behavior_id").is_in(fitted)
+        left = pl.concat([worth_telling(side, min_score).filter(is_fitted) for side in (were, are)])
+        were, are = were.filter(~is_fitted), are.filter(~is_fitted)
         features = [known[feature_id] for feature_id in features_needed(were, are, min_score)]
         sides = _side(old, were, features, session), _side(new, are, features, session)
     chunk_ids = [feature.feature_id for feature in features if feature.kind == "chunk"]
     least = session.settings.correlations.min_trigger_contents
-    return compare(sides[0], sides[1], chunk_ids, min_contents=least, min_score=min_score)
+    news = compare(sides[0], sides[1], chunk_ids, min_contents=least, min_score=min_score)
+    return Compared(news, left["finding_id"].n_unique())
 
 
 def _lake(path: Path) -> Warehouse:

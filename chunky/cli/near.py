@@ -16,10 +16,10 @@ select
     attribute_id,
     attribute,
     family,
-    rows,
+    texts.rows,
     cluster,
     list(chunk order by chunk_rows desc, chunk)[:3] as chunks,
-    list(chunk_rows / rows order by chunk_rows desc, chunk)[:3] as chunk_shares,
+    list(chunk_rows / texts.rows order by chunk_rows desc, chunk)[:3] as chunk_shares,
 from (
     select
         place,

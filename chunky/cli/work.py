@@ -27,9 +27,10 @@ def ingest(session: Session, paths: Sequence[str], options: ReadOptions, watcher
 def build(session: Session, watcher: Watcher, only: Sequence[str] | None = None) -> list[Built]:
     """Build every table downstream of the corpus, or the steps `only`; what each step did, in order."""
     watcher(_STARTING, 0, None)
+    from chunky.pipeline import Metered
     from dagster_project import launch
 
-    return list(launch.build(session.lake, session.flags, watcher, only=only))
+    return list(launch.build(session.lake, session.flags, Metered(watcher, watcher.calls), only=only))
 
 
 def serve(lake: Path, port: int, open_browser: bool) -> None:

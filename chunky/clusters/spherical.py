@@ -9,11 +9,13 @@ whatever the engine, the device, the threads, the blocks, and whether the run wa
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from chunky.clusters.assigning import BLOCK_ROWS, Labeler, assign, engine_of, labeler, on_device, similarities
+from chunky.clusters.bounds import Bounds, groups_for
 from chunky.clusters.seeding import choose_seeds
 from chunky.clusters.sums import Sums, to_unit
 from chunky.devices import Device, pick
@@ -111,8 +113,10 @@ def kmeans(
     labels: I32 = np.full(count, -1, np.int32)
     if by_torch and device.kind != "cpu":
         state = state._replace(centroids=tensor_of(state.centroids, device))
+    keeps = groups_for(count, k) if by_torch and device.kind == "cpu" and device.half is None else 0
+    bounds = Bounds(count, state.centroids, keeps, device) if keeps else None
     while not state.is_done and state.iteration < iterations:
-        label = labeler(state.centroids, engine, device)
+        label = _stepping(labeler(state.centroids, engine, device), bounds, state.centroids)
         state = _saved(_iterate(state, vectors, weights, label, labels, sums, tolerance), checkpoint)
     centroids = on_host(state.centroids)
     found = assign(vectors, centroids, engine=engine, device=device, is_checked=True)
@@ -161,7 +165,7 @@ def on_host(values: Array) -> F32:
 
 
 def _iterate(
-    state: State, vectors: Vectors, weights: I64, label: Labeler, labels: I32, sums: Sums, tolerance: float
+    state: State, vectors: Vectors, weights: I64, label: Step, labels: I32, sums: Sums, tolerance: float
 ) -> State:
     """One iteration: labels, sums, centroids. The inertia is that of the new centroids under these labels.
 
@@ -171,7 +175,7 @@ def _iterate(
     start = 0
     for block in blocks_of(vectors, BLOCK_ROWS):
         rows = slice(start, start + len(block))
-        found = label(block)
+        found = label(block, start, labels[rows])
         if labels[start] < 0:
             sums.add(block, weights[rows], found)
         else:
@@ -185,6 +189,17 @@ def _iterate(
     is_same = bool((new == state.centroids).all())
     is_still = not moved and state.inertia - inertia <= tolerance * state.inertia < np.inf
     return State(state.problem, state.iteration + 1, new, inertia, is_same or is_still)
+
+
+Step = Callable[[Array, int, "I32"], "I32"]
+"""Labels of a block, given the number of its first vector and the labels of the iteration before."""
+
+
+def _stepping(label: Labeler, bounds: Bounds | None, centroids: F32) -> Step:
+    """What labels the blocks of an iteration: with bounds where they hold."""
+    if bounds is not None and bounds.begin(centroids, label):
+        return bounds.label
+    return lambda block, start, before: label(block)
 
 
 def _restart(new: Array, empty: I64, vectors: Vectors, weights: I64, labels: I32, old: Array) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chunky.features import Feature
+from chunky.tables import FITTED_KINDS
 from chunky.tokens import mix64
 
 _HASHES = 32  # at a Jaccard similarity of 0.85 two features share no minimum of 32 with probability 0.15^32
@@ -19,10 +20,14 @@ U64 = npt.NDArray[np.uint64]
 
 
 def preference(feature: Feature) -> tuple[object, ...]:
-    """Sort key: which of several names of one set of rows people would rather read, best first."""
+    """Sort key: which of several names of one set of rows people would rather read, best first.
+
+    A cluster stands for nothing else: in another mix it would be another set of rows.
+    """
     origin = {"user": 0, "built-in": 1, "mined": 2}[feature.origin]
-    return (origin, feature.position == "anywhere", -len(feature.definition.split()), -len(feature.definition),
-            feature.definition, feature.feature_id)  # fmt: skip
+    words = feature.definition.split()
+    return (feature.kind in FITTED_KINDS, origin, feature.position == "anywhere", -len(words),
+            -len(feature.definition), feature.definition, feature.feature_id)  # fmt: skip
 
 
 def fold(features: Sequence[Feature], members: Sequence[I64], similarity: float) -> dict[int, int]:

@@ -12,14 +12,15 @@ _SENTENCE = re.compile(r"The (query|response) (.+?)\.?")
 
 
 def cluster_features(summaries: pl.DataFrame) -> list[Feature]:
-    """One feature a cluster, named by its medoid sentence; columns of `clusters.summaries`, in order of cluster_id.
+    """One feature a cluster, defined by its medoid sentence; columns of `clusters.summaries`, in order of cluster_id.
 
-    Where a cluster holds more sentences than one, the text says how many.
+    The text is `cluster_name`. Where that is the medoid, and more sentences stand behind it, it says how many.
     """
     found = []
-    for side, sentence, attributes in summaries.select("side", "cluster", "attributes").iter_rows():
-        more = f" (or one of {attributes - 1:,} alike)" if attributes > 1 else ""
-        found.append(Feature("cluster", side, sentence, said(sentence) + more, sentence, origin="mined"))
+    columns = summaries.select("side", "cluster", "cluster_name", "attributes")
+    for side, sentence, name, attributes in columns.iter_rows():
+        more = f" (or one of {attributes - 1:,} alike)" if attributes > 1 and name == sentence else ""
+        found.append(Feature("cluster", side, sentence, said(name) + more, sentence, origin="mined"))
     return found
 
 

@@ -26,8 +26,9 @@ _BROKEN = re.compile("[\0\ud800-\udfff]")
 class Embedder(Protocol):
     """Turns sentences into unit vectors.
 
-    `identity` is what a fingerprint must know: vectors of two identities must not meet in one search. `dtype` is how
-    the vectors are kept on disk, `float16` or `float32`. `device` and `device_reason` say where the work is done.
+    `identity` is what a fingerprint must know. Vectors of two names or weights must not meet in one search; those of
+    two types of products may. `dtype` is how the vectors are kept on disk, `float16` or `float32`. `device` and
+    `device_reason` say where the work is done.
     """
 
     @property

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from chunky.errors import SettingsError
+from chunky.llm.batches.vendor import BatchPolicy
 from chunky.llm.budget import Budget
 from chunky.llm.ledger import Ledger
 from chunky.llm.limits import Policy, Timing
@@ -19,8 +21,8 @@ from chunky.llm.protocol import Message, Model, Reply, Request
 from chunky.llm.providers.registry import Context, model_of, parse_spec, register
 
 __all__ = [
-    "Budget", "Ledger", "Message", "Model", "Policy", "Prices", "Reply", "Request", "Timing", "get_model",
-    "load_prices", "register",
+    "BatchPolicy", "Budget", "Ledger", "Message", "Model", "Policy", "Prices", "Reply", "Request", "Timing",
+    "get_model", "load_prices", "register",
 ]  # fmt: skip
 
 
@@ -35,16 +37,21 @@ def get_model(
     timing: Timing | None = None,
     environ: Mapping[str, str] | None = None,
     seed: int = 0,
+    tools: Mapping[str, Any] | None = None,
+    batch: bool | BatchPolicy = False,
 ) -> Model:
-    """The model of a specification: `anthropic:NAME`, `openai:NAME`, either with `@http://host:port`, or offline.
+    """The model of a specification: `anthropic:NAME`, `openai:NAME`, either with `@http://host:port`, or `rules`.
 
     SettingsError for a name that is none or, under a budget, a model without a price; PrerequisiteError for a missing
-    key or package. `max_in_flight` is a ceiling: less are sent when the server says that it is too much.
+    key or package. `max_in_flight` is a ceiling: less are sent when the server says that it is too much. `tools` are
+    what the rules need to know of a mix.
+    `batch` (True, or sizes and waits) sends calls through the vendor's batch API, at its batch price, and takes up
+    batches that earlier processes left; it needs a ledger with a path. Offline models answer at once either way.
     """
     if max_in_flight < 1:
         raise SettingsError(f"{max_in_flight} calls in flight answer nothing", "allow at least one")
     context = Context(
         ledger, budget, prices or load_prices(), os.environ if environ is None else environ, policy or Policy(),
-        timing or Timing(), max_in_flight, seed,
+        timing or Timing(), max_in_flight, seed, tools or {}, BatchPolicy() if batch is True else batch or None,
     )  # fmt: skip
     return model_of(parse_spec(spec), context)

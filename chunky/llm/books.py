@@ -5,35 +5,16 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from chunky.llm.ledger import Ledger, digest
+from chunky.llm.owners import BATCH
 from chunky.llm.prices import NANO
+from chunky.tables import TABLES
 
-# One model call a row: the table `llm.calls`.
-_FIELDS: list[pa.Field[Any]] = [
-    pa.field("call_id", pa.int64(), nullable=False),
-    pa.field("run", pa.string(), nullable=False),
-    pa.field("role", pa.string(), nullable=False),
-    pa.field("model", pa.string(), nullable=False),
-    pa.field("prompt_version", pa.string(), nullable=False),
-    pa.field("prompt_hash", pa.string(), nullable=False),
-    pa.field("sample", pa.int32(), nullable=False),
-    pa.field("started_at", pa.timestamp("us", tz="UTC"), nullable=False),
-    pa.field("seconds", pa.float64()),
-    pa.field("attempts", pa.int32()),
-    pa.field("input_tokens", pa.int64()),
-    pa.field("output_tokens", pa.int64()),
-    pa.field("usd", pa.float64()),
-    pa.field("counted_usd", pa.float64(), nullable=False),
-    pa.field("is_cached", pa.bool_(), nullable=False),
-    pa.field("error", pa.string()),
-    pa.field("detail", pa.string()),
-    pa.field("reply", pa.string()),
-]
-CALLS_SCHEMA = pa.schema(_FIELDS)
+CALLS_SCHEMA = TABLES["llm.calls"].arrow_schema
 _CALLS = f"""
 select call, run, role, model, prompt_version, key, sample, started_at, seconds, attempts, input_tokens, output_tokens,
     nano_usd / {NANO}.0, nano_counted / {NANO}.0, state = 'cached', error, detail,
@@ -57,6 +38,70 @@ class Sums(NamedTuple):
     usd: float
     counted_usd: float
     seconds: float
+
+
+class Cost(NamedTuple):
+    """Calls of one run, role and model: what `chunky cost` tells.
+
+    `usd` is what is known to have been spent, None where nothing is; `unpriced` calls were made at unknown cost.
+    """
+
+    run: str
+    role: str
+    model: str
+    started_at: float
+    calls: int
+    cached: int
+    failed: int
+    input_tokens: int
+    output_tokens: int
+    usd: float | None
+    unpriced: int
+    counted_usd: float
+
+
+def costs(ledger: Ledger) -> list[Cost]:
+    """Costs by run, role and model, the oldest run first."""
+    ledger.flush()
+    rows = ledger.connection.execute(
+        f"""
+        select run, role, model, min(started_at), count(*), count(*) filter (where state = 'cached'),
+            count(*) filter (where error is not null),
+            coalesce(sum(input_tokens) filter (where state <> 'cached'), 0),
+            coalesce(sum(output_tokens) filter (where state <> 'cached'), 0),
+            case when count(*) = count(*) filter (where nano_usd is null) then null
+                else sum(coalesce(nano_usd, 0)) / {NANO}.0 end,
+            count(*) filter (where nano_usd is null),
+            sum(nano_counted) / {NANO}.0
+        from calls group by run, role, model order by min(min(started_at)) over (partition by run), run, role, model
+        """
+    )
+    return [Cost(*row) for row in rows]
+
+
+class Contents(NamedTuple):
+    """What the ledger keeps of one model: answers, the characters of their text, and calls that are no answers."""
+
+    model: str
+    answers: int
+    chars: int
+    others: int
+    oldest: float
+    newest: float
+
+
+def contents(ledger: Ledger) -> list[Contents]:
+    """What is kept, by model, most answers first."""
+    ledger.flush()
+    rows = ledger.connection.execute(
+        """
+        select model, count(*) filter (where state = 'answered') as answers,
+            coalesce(sum(length(reply)) filter (where state = 'answered'), 0),
+            count(*) filter (where state <> 'answered'), min(started_at), max(started_at)
+        from calls group by model order by answers desc, model
+        """
+    )
+    return [Contents(*row) for row in rows]
 
 
 def calls_reader(ledger: Ledger, run: str | None = None, batch_rows: int = 65_536) -> pa.RecordBatchReader:
@@ -86,6 +131,33 @@ def _row(row: tuple[int, str, str, str, str, bytes, int, float, *tuple[object, .
     *rest, is_cached, error, detail, reply = rest
     micros = round(started * 1_000_000)
     return (call_id, run, role, model, version, key.hex(), sample, micros, *rest, bool(is_cached), error, detail, reply)
+
+
+def state(ledger: Ledger) -> str:
+    """What changes whenever the books do: number of calls, the last of them, how many are no answers."""
+    ledger.flush()
+    row = ledger.connection.execute(
+        "select count(*), coalesce(max(call), 0), count(*) filter (where error is not null) from calls"
+    ).fetchone()
+    return "-".join(map(str, row))
+
+
+class Usage(NamedTuple):
+    """Mean tokens of the answers that a model has given in a role, as its server counted them, and of how many."""
+
+    answers: int
+    input_tokens: float
+    output_tokens: float
+
+
+def usage(ledger: Ledger, role: str, model: str) -> Usage | None:
+    """Mean tokens of a role's answers by a model; None where there are none that were counted."""
+    row = ledger.connection.execute(
+        "select count(*), avg(input_tokens), avg(output_tokens) from calls where role = ? and model = ?"
+        " and state = 'answered' and input_tokens is not null and output_tokens is not null",
+        (role, model),
+    ).fetchone()
+    return Usage(*row) if row[0] else None
 
 
 def stats(ledger: Ledger, run: str | None = None) -> list[Sums]:
@@ -129,7 +201,7 @@ def verify(ledger: Ledger) -> list[str]:
     for key, reply, check in connection.execute("select key, reply, digest from calls where state = 'answered'"):
         if reply is None or digest(reply) != check:
             found.append(f"the answer {key.hex()[:16]} is not what was written")
-    return found + _sums_off(connection)
+    return found + _sums_off(connection) + _stray_intents(connection)
 
 
 def _sums_off(connection: sqlite3.Connection) -> list[str]:
@@ -142,3 +214,17 @@ def _sums_off(connection: sqlite3.Connection) -> list[str]:
         """
     )
     return [f"the reserve of run {run!r}, role {role!r} is not that of its open calls" for run, role in rows]
+
+
+def _stray_intents(connection: sqlite3.Connection) -> list[str]:
+    """Calls said to be in a batch that is not open: nobody would ever settle them."""
+    rows = connection.execute(
+        """
+        select owner, count(*) from intents where owner glob ? and not exists (
+            select * from batches
+            where ? || batch = intents.owner and state in ('planned', 'submitting', 'open'))
+        group by owner
+        """,
+        (f"{BATCH}*", BATCH),
+    )
+    return [f"{count} open calls are in {owner}, which is not open" for owner, count in rows]

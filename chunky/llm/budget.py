@@ -33,6 +33,11 @@ class Budget:
     max_usd: float | None = None
     role_usd: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is any limit: without one, spending is only counted."""
+        return any(limit is not None for limit in (self.max_usd, *self.role_usd.values()))
+
     def limits(self) -> dict[str, int | None]:
         """Role → limit in 1e-9 dollars; the whole run under the empty role. SettingsError for a limit below zero."""
         asked = {WHOLE_RUN: self.max_usd} | dict(self.role_usd)

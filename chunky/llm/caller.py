@@ -16,9 +16,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from chunky.llm.budget import Budget
-from chunky.llm.ledger import Answer, Call, Ledger
+from chunky.llm.ledger import Answer, Call, Claim, Ledger
 from chunky.llm.limits import Limiter, Policy, Timing
 from chunky.llm.outcomes import content_key, failure, hit, outcome_of, reply_of
+from chunky.llm.owners import BATCH
 from chunky.llm.prices import Price, most_tokens
 from chunky.llm.protocol import Reply, Request
 from chunky.llm.providers.base import Fault, Provider, Sent
@@ -93,7 +94,14 @@ class Caller:
         and is raised then.
         """
         with self._one_job:
-            return _run(self._complete(requests, on_reply))
+            return run_apart(self._complete(requests, on_reply))
+
+    def holds(self, request: Request) -> bool:
+        """Whether the ledger has the answer; False for a request that no server can be sent."""
+        try:
+            return self._ledger.find(self._ask(request).call.key) is not None
+        except (TypeError, ValueError):
+            return False
 
     def reject(self, request: Request, reason: str) -> bool:
         """Take back the answer to a request that its parser cannot use; it is asked again next time."""
@@ -192,11 +200,19 @@ class Caller:
                 self._ledger.note(asked.call, "cached", outcome)
                 return reply
             if claim.state == "no":
-                return failure(_OVER_BUDGET, self.name)
+                return failure(OVER_BUDGET, self.name)
             if look >= _LAST_LOOK:  # whoever we wait for may have been killed
                 self._ledger.bury_dead()
+                if self._waits_for_nobody(claim):
+                    return failure(IN_BATCH, self.name)
             await self._timing.sleep(look)
             look = min(_LAST_LOOK, look * 2)
+
+    def _waits_for_nobody(self, claim: Claim) -> bool:
+        """Whether the call, or the money for it, is in a batch that no process looks after."""
+        if claim.state == "theirs":
+            return claim.owner.startswith(BATCH) and not self._ledger.is_alive(claim.owner)
+        return self._ledger.is_stranded(self._run)
 
     async def _pay(self, asked: _Asked) -> Reply:
         """Make a claimed call, whose slot is held, as often as it takes, and settle it."""
@@ -208,7 +224,7 @@ class Caller:
                 if wait is None or self._end() is not None:
                     break
                 if result.may_be_paid and not self._ledger.count_attempt(asked.call, asked.bound):
-                    result = replace(_OVER_BUDGET, detail=f"no room for another attempt after: {result.detail}")
+                    result = replace(OVER_BUDGET, detail=f"no room for another attempt after: {result.detail}")
                     break
                 await self._wait(wait, is_for_all=result.retry_after is not None)
                 await self._limiter.enter()
@@ -262,10 +278,13 @@ class Caller:
         return result
 
 
-_OVER_BUDGET = Fault("budget", "the call could pass the limit of its run or role")
+IN_BATCH = Fault(
+    "in batch", "the call, or the money for it, is in a batch that was left open; ask again in batches to collect it"
+)
+OVER_BUDGET = Fault("budget", "the call could pass the limit of its run or role")
 
 
-def _run(work: Coroutine[Any, Any, _T]) -> _T:
+def run_apart(work: Coroutine[Any, Any, _T]) -> _T:
     """Run `work` in a loop of its own, in a thread of its own where this one runs a loop already (a notebook)."""
     try:
         asyncio.get_running_loop()

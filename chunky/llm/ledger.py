@@ -20,30 +20,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, NamedTuple, Self
 
-from chunky.errors import LakeError, LockedError
+from chunky.errors import LockedError
 from chunky.llm import budget as budgets
 from chunky.llm.budget import Budget, Spending
-from chunky.llm.owners import Owner, is_alive
+from chunky.llm.ledger_file import connect
+from chunky.llm.owners import BATCH, Owner, is_alive
 
-VERSION = 1
-_BUSY_SECONDS = 60
 _NOTES_HELD = 500  # hits cost nothing, so losing some to a kill does; one commit each would triple their price
 
-_SCHEMA = """
-create table if not exists intents (
-    key blob primary key, owner text not null, run text not null, role text not null, model text not null,
-    prompt_version text not null, sample integer not null, started_at real not null,
-    nano_reserved integer not null, nano_counted integer not null default 0
-) strict, without rowid;
-create table if not exists calls (
-    call integer primary key, key blob not null, run text not null, role text not null, model text not null,
-    prompt_version text not null, sample integer not null, started_at real not null,
-    state text not null check (state in ('answered', 'failed', 'lost', 'cached', 'offline')),
-    seconds real, attempts integer, input_tokens integer, output_tokens integer,
-    nano_usd integer, nano_counted integer not null, error text, detail text, reply text, digest blob
-) strict;
-create unique index if not exists answers on calls (key) where state = 'answered';
-"""
 _INSERT = (
     "insert into calls (key, run, role, model, prompt_version, sample, started_at, state, seconds, attempts,"
     " input_tokens, output_tokens, nano_usd, nano_counted, error, detail, reply, digest)"
@@ -119,7 +103,7 @@ class Ledger:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         self._owners = None if path is None else path.with_name(path.name + ".owners")
-        self.connection = _connect(path)
+        self.connection = connect(path)
         if path is None:  # nobody closes what a model made for itself
             weakref.finalize(self, self.connection.close)
         self._owner = None if self._owners is None else Owner(self._owners)
@@ -183,21 +167,43 @@ class Ledger:
         making it, or the run has no money for it.
         """
         with self.transaction() as connection:
-            answer = self.find(call.key)
-            if answer is not None:
-                return Claim("hit", answer=answer)
-            row = connection.execute("select owner from intents where key = ?", (call.key,)).fetchone()
-            if row is not None:
-                return Claim("theirs", owner=row[0])
-            room = budgets.reserve(connection, call.run, call.role, bound)
-            if room != "yes":
-                return Claim(room)
-            connection.execute(
-                "insert into intents (key, run, role, model, prompt_version, sample, started_at, owner, nano_reserved)"
-                " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*_identity(call), self._now(), self.owner, bound),
-            )
-            return Claim("mine")
+            return self.claim_in(connection, call, bound, self.owner)
+
+    def claim_in(self, connection: sqlite3.Connection, call: Call, bound: int, owner: str) -> Claim:
+        """`claim` inside the caller's transaction, for an owner that may be a batch."""
+        answer = self.find(call.key)
+        if answer is not None:
+            return Claim("hit", answer=answer)
+        row = connection.execute("select owner from intents where key = ?", (call.key,)).fetchone()
+        if row is not None:
+            return Claim("theirs", owner=row[0])
+        room = budgets.reserve(connection, call.run, call.role, bound)
+        if room != "yes":
+            return Claim(room)
+        connection.execute(
+            "insert into intents (key, run, role, model, prompt_version, sample, started_at, owner, nano_reserved)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*_identity(call), self._now(), owner, bound),
+        )
+        return Claim("mine")
+
+    def is_alive(self, owner: str) -> bool:
+        """Whether somebody will settle the calls of that owner: of a batch, whether a process looks after it."""
+        if owner.startswith(BATCH):
+            with self._lock:
+                row = self.connection.execute(
+                    "select driver from batches where batch = ?", (owner.removeprefix(BATCH),)
+                ).fetchone()
+            owner = "" if row is None else row[0]
+        if not owner or self._owners is None:
+            return False
+        return owner == self.owner or is_alive(self._owners, owner)
+
+    def is_stranded(self, run: str) -> bool:
+        """Whether all that the run holds in reserve belongs to batches that no process looks after."""
+        with self._lock:
+            rows = self.connection.execute("select distinct owner from intents where run = ?", (run,)).fetchall()
+        return bool(rows) and all(owner.startswith(BATCH) and not self.is_alive(owner) for (owner,) in rows)
 
     def count_attempt(self, call: Call, bound: int) -> bool:
         """Count an attempt that may have been paid for at its bound, and reserve the same again for the next one;
@@ -217,8 +223,7 @@ class Ledger:
         with self.transaction() as connection:
             started, reserved, counted = _end_intent(connection, call.key, self._now())
             budgets.settle(connection, call.run, call.role, reserved, outcome.nano_counted)
-            state = "answered" if outcome.error is None else "failed"
-            connection.execute(_INSERT, _row(call, started, state, outcome, counted))
+            write_ended(connection, call, started, outcome, counted)
 
     def lose(self, call: Call) -> None:
         """Write that nobody will learn how a claimed call ended; the budget counts it at its bound."""
@@ -253,7 +258,12 @@ class Ledger:
             return changed.rowcount == 1
 
     def bury(self, owner: str) -> bool:
-        """Count the open calls of a dead owner as lost; False when it lives. Its own owner may do it, too."""
+        """Count the open calls of a dead owner as lost; False when it lives. Its own owner may do it, too.
+
+        Calls in a batch are never lost: the vendor makes them, and the next process collects them.
+        """
+        if owner.startswith(BATCH):
+            return False
         if owner != self.owner and self._owners is not None and is_alive(self._owners, owner):
             return False
         self._lose("owner = ?", owner)
@@ -264,7 +274,9 @@ class Ledger:
     def bury_dead(self) -> None:
         """Count the open calls of all dead owners as lost."""
         with self._lock:
-            rows = self.connection.execute("select distinct owner from intents").fetchall()
+            rows = self.connection.execute(
+                "select distinct owner from intents where owner not glob ?", (f"{BATCH}*",)
+            ).fetchall()
         for (owner,) in rows:
             if owner != self.owner:
                 self.bury(owner)
@@ -280,6 +292,14 @@ class Ledger:
                 call = Call(identity[0], identity[2], identity[3], identity[4], identity[5], identity[1])
                 budgets.settle(connection, call.run, call.role, reserved, reserved)
                 connection.execute(_INSERT, _row(call, started, "lost", _LOST, counted + reserved))
+
+
+def write_ended(
+    connection: sqlite3.Connection, call: Call, started: float, outcome: Outcome, counted_before: int
+) -> None:
+    """Write the row of a call that ended, inside the caller's transaction; `counted_before` in 1e-9 dollars."""
+    state = {None: "answered", "lost": "lost"}.get(outcome.error, "failed")
+    connection.execute(_INSERT, _row(call, started, state, outcome, counted_before))
 
 
 def _identity(call: Call) -> tuple[object, ...]:
@@ -305,31 +325,3 @@ def _end_intent(connection: sqlite3.Connection, key: bytes, now: float) -> tuple
 
 
 _LOST = Outcome(None, "lost", "the process ended while the call was in flight", None, None, None, 0, None, None)
-
-
-def _connect(path: Path | None) -> sqlite3.Connection:
-    """Open or make the file; LakeError when it is no ledger of this version."""
-    connection = sqlite3.connect(
-        ":memory:" if path is None else path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
-    try:
-        connection.execute("pragma journal_mode = wal")
-        # NORMAL: a killed process loses nothing; a power cut may lose the last commits, and those calls are paid again.
-        connection.execute("pragma synchronous = normal")
-        connection.execute("begin immediate")
-        (version,) = connection.execute("pragma user_version").fetchone()
-        if version not in (0, VERSION):
-            raise LakeError(f"{path} is a ledger of version {version}, not {VERSION}", "upgrade chunky")
-        for statement in (_SCHEMA + budgets.SCHEMA).split(";\n"):
-            connection.execute(statement)
-        connection.execute(f"pragma user_version = {VERSION:d}")
-        connection.execute("commit")
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        raise LakeError(
-            f"{path} cannot be used as a ledger: {error}", "move the file away; answers are paid again"
-        ) from error
-    except LakeError:
-        connection.close()
-        raise
-    return connection

@@ -11,6 +11,8 @@ import weakref
 from pathlib import Path
 from secrets import token_hex
 
+BATCH = "batch:"  # an intent owned by a batch outlives the process that sent it
+
 
 class Owner:
     """The mark of one open ledger; it is alive until `close` or the end of the process."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
-__all__ = ["Message", "Model", "Reply", "Request"]
+__all__ = ["Fetcher", "Keeper", "Message", "Model", "Reply", "Request"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Reply:
     """The answer to one request, or the reason why there is none; unknown tokens and costs are None.
 
     `error` is one of: rate limit, overloaded, timeout, connection, refusal, truncated, empty, bad reply, auth, credit,
-    budget, server, invalid request.
+    budget, server, invalid request; of batches, expired, canceled, in batch (sent, and not collected yet).
     """
 
     text: str | None
@@ -65,4 +65,26 @@ class Model(Protocol):
         self, requests: Iterable[Request], on_reply: Callable[[int, Reply], None] | None = None
     ) -> list[Reply]:
         """One reply per request, in their order; a request's failure is an error in its reply, never an exception."""
+        ...
+
+
+@runtime_checkable
+class Keeper(Protocol):
+    """A model that keeps its answers."""
+
+    def holds(self, request: Request) -> bool:
+        """Whether it has the answer, so that asking costs nothing."""
+        ...
+
+    def reject(self, request: Request, reason: str) -> bool:
+        """Take back an answer that its reader cannot use; False when there is none."""
+        ...
+
+
+@runtime_checkable
+class Fetcher(Protocol):
+    """A model that answers hours later (batches): all is better asked at once, and its answers kept in the ledger."""
+
+    def fetch(self, requests: Iterable[Request], on_reply: Callable[[int, Reply], None]) -> None:
+        """Hand out one reply per request as it comes, and keep none."""
         ...

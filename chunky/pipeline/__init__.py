@@ -6,8 +6,10 @@ and the Dagster assets both call these functions; there is no second glue.
 
 from __future__ import annotations
 
+from chunky.pipeline.estimates import Estimate, estimates
 from chunky.pipeline.frame import (
     Built,
+    Metered,
     Progress,
     chunks_of_file,
     chunks_of_lake,
@@ -15,6 +17,8 @@ from chunky.pipeline.frame import (
     silent,
     step_provenance,
 )
+from chunky.pipeline.model_steps import forget_failures
+from chunky.pipeline.models import ledger_of, ledger_path, roles_by_models
 from chunky.pipeline.steps import STEPS, build_counts, build_features, sql_members
 from chunky.pipeline.taking import Ingested, ingest, remove_chunk
 from chunky.pipeline.vector_members import Near, nearest_sentences
@@ -22,17 +26,24 @@ from chunky.pipeline.vector_members import Near, nearest_sentences
 __all__ = [
     "STEPS",
     "Built",
+    "Estimate",
     "Ingested",
+    "Metered",
     "Near",
     "Progress",
     "build_counts",
     "build_features",
     "chunks_of_file",
     "chunks_of_lake",
+    "estimates",
+    "forget_failures",
     "ingest",
     "is_built",
+    "ledger_of",
+    "ledger_path",
     "nearest_sentences",
     "remove_chunk",
+    "roles_by_models",
     "silent",
     "sql_members",
     "step_provenance",

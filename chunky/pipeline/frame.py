@@ -14,9 +14,11 @@ import pyarrow.parquet as pq
 
 from chunky import correlations, memory, word_vectors
 from chunky.errors import LakeError, MissingTable
-from chunky.fingerprints import digest_of, provenance
+from chunky.fingerprints import code_digest, digest_of, provenance
 from chunky.lens import Lens
-from chunky.settings import Settings
+from chunky.llm.tally import Tally
+from chunky.pipeline import models
+from chunky.settings import RULES, Settings
 from chunky.stages import Stage, stage
 from chunky.warehouse import Transaction, Warehouse
 
@@ -32,6 +34,25 @@ class Built:
     fingerprint: str
     is_new: bool
     seconds: float
+
+
+@dataclass(frozen=True)
+class Metered:
+    """Progress of somebody who also watches what model calls come to."""
+
+    progress: Progress
+    on_tally: Callable[[Tally], None]
+
+    def __call__(self, what: str, done: float, of: float | None) -> None:
+        """What is done, how much, and of how much."""
+        self.progress(what, done, of)
+
+
+def meter(progress: Progress, what: str) -> Callable[[Tally], None]:
+    """Who is told of model calls: `progress` itself, in calls done, where it does not ask for more."""
+    if isinstance(progress, Metered):
+        return progress.on_tally
+    return lambda tally: progress(what, tally.done, tally.total)
 
 
 def silent(what: str, done: float, of: float | None) -> None:
@@ -52,13 +73,25 @@ def step_provenance(
     lake: Warehouse, settings: Settings, name: str, extra: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """Provenance that the step `name` would write now: compare its fingerprint with the lake's to see what is stale."""
-    if name == "features" and extra is None:
-        custom = correlations.read_folder(lake.root / "features")
-        extra = {"features": digest_of([asdict(feature) for feature in custom])}
-    if name == "attributes" and extra is None:
-        extra = {"word_vectors": word_vectors.pick(settings.attributes.word_vectors).name}
+    if extra is None:
+        extra = _more_inputs(lake, settings, name)
     inputs = {table: lake.version(table) for table in stage(name).reads}
-    return provenance(stage(name), settings, inputs | dict(extra or {}))
+    return provenance(stage(name), settings, inputs | dict(extra))
+
+
+def _more_inputs(lake: Warehouse, settings: Settings, name: str) -> dict[str, str]:
+    """What the result of a step depends on beside tables, settings and code of its own."""
+    this = stage(name)
+    if name == "features":
+        custom = correlations.read_folder(lake.root / "features")
+        return {"features": digest_of([asdict(feature) for feature in custom])}
+    if name == "calls":
+        return {"ledger": models.ledger_state(lake)}
+    if this.role and (model := settings.model(this.role)) != RULES:
+        return {"model": model, "model_code": code_digest(this.model_code)}
+    if name == "attributes":
+        return {"word_vectors": word_vectors.pick(settings.attributes.word_vectors).name}
+    return {}
 
 
 def run_step(

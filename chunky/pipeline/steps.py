@@ -30,9 +30,10 @@ from chunky.pipeline.frame import (
     sql_step,
     texts,
 )
+from chunky.pipeline.model_steps import build_attributes_by_model, build_calls, build_names, nothing
 from chunky.pipeline.vector_members import cluster_members, clusters_worth_a_feature, neighborhood_members
 from chunky.pipeline.vectors import build_clusters, build_embeddings
-from chunky.settings import Settings
+from chunky.settings import RULES, Settings
 from chunky.tables import TABLES
 from chunky.warehouse import Transaction, Warehouse
 
@@ -72,7 +73,7 @@ def build_phrases(lake: Warehouse, settings: Settings, progress: Progress = sile
     return sql_step(lake, settings, "phrases")
 
 
-def _phrases(lens: Lens, mined_rows: int, word_rows: int | None = None) -> pl.DataFrame:
+def minable_phrases(lens: Lens, mined_rows: int, word_rows: int | None = None) -> pl.DataFrame:
     """The phrases that mining may take, with who shares them; with `word_rows` also words in so many rows or more.
 
     Filtered here: the 12 million phrases of a million rows would take 3 GB.
@@ -92,12 +93,14 @@ def _phrases(lens: Lens, mined_rows: int, word_rows: int | None = None) -> pl.Da
 def build_attributes(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
     """Say in sentences what each side of each row is like (`attributes.row_attributes` and what it rests on)."""
     limits = settings.attributes
+    if settings.model("extractor") != RULES:
+        return build_attributes_by_model(lake, settings, progress)
     vectors = word_vectors.pick(limits.word_vectors)
 
     def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
         found = attributes.extract(
             lambda: texts(lake, silent),
-            _phrases(lens, limits.mined_min_rows, limits.word_min_rows),
+            minable_phrases(lens, limits.mined_min_rows, limits.word_min_rows),
             mix_rows=lake.rows("corpus.rows"),
             limits=attributes.Limits(**limits.model_dump(exclude={"word_vectors"})),
             word_vectors=vectors.load(),
@@ -107,8 +110,9 @@ def build_attributes(lake: Warehouse, settings: Settings, progress: Progress = s
             transaction.write("attributes.row_attributes", part.tables, facts, (part.chunk,))
         for name, table in found.fitted.tables().items():
             transaction.write(f"attributes.{name}", table, facts)
+        transaction.write("attributes.failures", nothing("attributes.failures"), facts)
 
-    return run_step(lake, settings, "attributes", work, {"word_vectors": vectors.name})
+    return run_step(lake, settings, "attributes", work)
 
 
 def build_features(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
@@ -118,7 +122,7 @@ def build_features(lake: Warehouse, settings: Settings, progress: Progress = sil
     def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
         limits = settings.correlations
         mined = features.mine_phrases(
-            _phrases(lens, limits.mined_min_rows),
+            minable_phrases(lens, limits.mined_min_rows),
             mix_rows=lake.rows("corpus.rows"),
             min_rows=limits.mined_min_rows,
             per_chunk=limits.mined_per_chunk,
@@ -196,9 +200,11 @@ STEPS: dict[str, Callable[[Warehouse, Settings, Progress], Built]] = {
     "attributes": build_attributes,
     "embeddings": build_embeddings,
     "clusters": build_clusters,
+    "names": build_names,
     "features": build_features,
     "pairs": build_pairs,
     "findings": build_findings,
+    "calls": build_calls,
 }
 
 

@@ -39,7 +39,8 @@ def clusters_worth_a_feature(lens: Lens, min_rows: int, wanted: bool) -> pl.Data
     """
     return frame_of(
         lens.table(
-            "select summaries.* from clusters.summaries inner join attributes.texts on attribute_id = cluster_id "
+            "select summaries.*, coalesce(cluster_name, cluster) as cluster_name from clusters.summaries "
+            "inner join attributes.texts on attribute_id = cluster_id left join clusters.names using (cluster_id) "
             "where ? and summaries.rows >= ? and summaries.row_share <= ? "
             "and (attributes > 1 or family not in ('surface', 'repeated')) order by cluster_id",
             [wanted, min_rows, _COMMON_SHARE],

@@ -72,10 +72,18 @@ def embedder_of(table: LanceTable) -> str:
 
 
 def is_from(table: LanceTable, embedder: Embedder) -> bool:
-    """Whether the vectors of a table were made by this embedder."""
-    if not table.exists:
+    """Whether the vectors of a table were made by this embedder: the same weights, whatever its products.
+
+    A lake that was built with 16-bit products is searched on a machine without them: cosines of 0.9999 and more, closer
+    than 16 bits a number keep them.
+    """
+    if not table.exists or _IDENTITY not in table.metadata:
         return False
-    return table.metadata.get(_IDENTITY) == embedder.identity and table.dimensions == embedder.dimensions
+    made_by, asked = (
+        {name: value for name, value in json.loads(identity).items() if name != "products"}
+        for identity in (table.metadata[_IDENTITY], embedder.identity)
+    )
+    return made_by == asked and table.dimensions == embedder.dimensions
 
 
 def build_clusters(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:

@@ -284,31 +284,34 @@ common_words as (  -- words in more than 5 % of the texts of a side carry gramma
 echo_words as (
     select
         feature_id,
-        unnest(regexp_extract_all(definition, '[\p{L}\p{M}]{3,}|\p{Han}{2,}')) as word,
+        unnest(regexp_extract_all(
+            -- what a cluster's sentence quotes: the words of its topic, or its phrase
+            if(correlations.features.kind = 'cluster', regexp_extract(definition, '“(.*)”', 1), definition),
+            '[\p{L}\p{M}]{3,}|\p{Han}{2,}'
+        )) as word,
     from numbered_features
     inner join correlations.features using (feature_id)
-    where correlations.features.kind in ('keyword', 'phrase')
+    where correlations.features.kind in ('keyword', 'phrase', 'cluster')
 ),
 
-echo_marks as (  -- what a feature would share with its echo on the other side: content words, definition, a longer phrase
+content_words as (
     select
         feature_id,
-        list_distinct(array_agg(mark)) as marks,
-        max(if(length(marked.definition) >= 6 and marked.kind in ('keyword', 'phrase'), marked.definition, null)) as phrase,
-    from (
-        select
-            feature_id,
-            word as mark,
-        from echo_words
-        anti join common_words using (word)
-        union all
-        select
-            feature_id,
-            kind || ' ' || definition as mark,
-        from correlations.features
-    )
-    inner join correlations.features as marked using (feature_id)
-    group by feature_id
+        word,
+    from echo_words
+    anti join common_words using (word)
+),
+
+echo_marks as (  -- what a feature would share with its echo on the other side: content words, itself, a longer phrase
+    select
+        correlations.features.feature_id,
+        coalesce(list_distinct(array_agg(word) filter (where word is not null)), []) as words,
+        if(kind = 'cluster', 2, 1) as least_words,  -- one word of two topics' names is no theme
+        kind || ' ' || if(kind = 'cluster', regexp_replace(definition, '^The (query|response) ', ''), definition) as identity,
+        if(length(definition) >= 6 and kind in ('keyword', 'phrase'), definition, null) as phrase,
+    from correlations.features
+    left join content_words using (feature_id)
+    group by all
 ),
 
 judged_pairs as (  -- Benjamini and Hochberg over all trigger × behavior pairs: those that never meet count as tested, with p = 1
@@ -352,7 +355,9 @@ select
     end as scope,
     coalesce(if(log_odds > 0, within_high < 0, within_low > 0), false) as is_reversed,
     coalesce(
-        list_has_any(trigger_marks.marks, behavior_marks.marks)
+        trigger_marks.identity = behavior_marks.identity
+        or len(list_intersect(trigger_marks.words, behavior_marks.words))
+        >= least(trigger_marks.least_words, behavior_marks.least_words)
         or contains(trigger_marks.phrase, behavior_marks.phrase)
         or contains(behavior_marks.phrase, trigger_marks.phrase),
         false

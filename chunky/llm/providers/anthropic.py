@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import SecretStr
 
 from chunky.llm.protocol import Request
-from chunky.llm.providers.base import Fault, Sent, tls_context
+from chunky.llm.providers.base import Fault, Sent
 from chunky.llm.providers.faults import fault_of, unreadable
+from chunky.llm.providers.pools import connections
 
 if TYPE_CHECKING:
-    from anthropic import AsyncAnthropic
+    from anthropic import APIError, AsyncAnthropic
     from anthropic.types import Message
 
 VENDOR_URL = "https://api.anthropic.com"
@@ -63,15 +64,19 @@ class Anthropic:
         from anthropic import APIError
 
         try:
-            message = await cast(Any, self._open().messages.create)(**body)
+            message = await cast(Any, self.client().messages.create)(**body)
         except APIError as error:
-            return fault_of(error, self._key)
+            return self.fault(error)
         except json.JSONDecodeError as error:
             return unreadable(error)
         try:
-            return _read(message)
+            return read(message)
         except (TypeError, AttributeError) as error:  # the SDK does not check what it parses
             return unreadable(error)
+
+    def fault(self, error: APIError) -> Fault:
+        """What an exception of the SDK means, told without the key."""
+        return fault_of(error, self._key)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -79,19 +84,20 @@ class Anthropic:
         if client is not None:
             await client.close()
 
-    def _open(self) -> AsyncAnthropic:
+    def client(self) -> AsyncAnthropic:
         """The client of the running loop. Its retries are off: our policy retries, and the ledger counts."""
         from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
 
         if self._client is None:
             self._client = AsyncAnthropic(
                 api_key=self._key.get_secret_value(), base_url=self._base_url, max_retries=0,
-                timeout=self._timeout, http_client=DefaultAsyncHttpxClient(verify=tls_context()), open_telemetry=False,
+                timeout=self._timeout, http_client=DefaultAsyncHttpxClient(**connections()), open_telemetry=False,
             )  # fmt: skip
         return self._client
 
 
-def _read(message: Message) -> Sent | Fault:
+def read(message: Message) -> Sent | Fault:
+    """A reply as the API tells it; TypeError or AttributeError where it is not in the API's format."""
     text = "".join(block.text for block in message.content if block.type == "text")
     usage = message.usage
     inputs = usage.input_tokens + (usage.cache_creation_input_tokens or 0) + (usage.cache_read_input_tokens or 0)

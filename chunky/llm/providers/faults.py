@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -18,7 +19,6 @@ from chunky.llm.providers.base import Fault
 
 if TYPE_CHECKING:
     import anthropic
-    import httpx2
     import openai
 
     type_of_api_error = anthropic.APIError | openai.APIError
@@ -36,7 +36,7 @@ def fault_of(error: type_of_api_error, *keys: SecretStr) -> Fault:
     status = getattr(error, "status_code", None)
     response = getattr(error, "response", None)
     if isinstance(status, int) and isinstance(response, httpx2.Response):
-        return _of_status(status, response, scrub(_message(error), *keys)[:_DETAIL_CHARS])
+        return of_status(status, scrub(told_by(error.body) or error.message, *keys)[:_DETAIL_CHARS], response.headers)
     cause = error.__cause__
     was_sent = not isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
     kind = "timeout" if isinstance(cause, httpx2.TimeoutException) else "connection"
@@ -54,38 +54,39 @@ def unreadable(error: json.JSONDecodeError | TypeError | AttributeError | Lookup
     )
 
 
-def _of_status(status: int, response: httpx2.Response, message: str) -> Fault:
+def of_status(status: int, message: str, headers: Mapping[str, str] = MappingProxyType({})) -> Fault:
+    """What a status means, of a response or of a row of a batch; `message` holds no key."""
     detail = f"{status}: {message}"
     if status == 402 or (status in (400, 403, 429) and any(word in message for word in _NO_CREDIT)):
         return Fault("credit", detail, ends_run=True)
     if status in (401, 403):
         return Fault("auth", detail, ends_run=True)
     if status == 429:
-        return Fault("rate limit", detail, is_passing=True, is_overload=True, retry_after=_retry_after(response))
+        return Fault("rate limit", detail, is_passing=True, is_overload=True, retry_after=_retry_after(headers))
     if status in (503, 529):
         kind = "overloaded" if status == 529 or "overloaded" in message else "server"
-        return Fault(kind, detail, is_passing=True, is_overload=True, retry_after=_retry_after(response))
+        return Fault(kind, detail, is_passing=True, is_overload=True, retry_after=_retry_after(headers))
     if status in _PASSING or status >= 500:
-        return Fault("server", detail, is_passing=response.headers.get("x-should-retry") != "false")
+        return Fault("server", detail, is_passing=headers.get("x-should-retry") != "false")
     if 200 <= status < 300:  # the SDK could not read it
         return unreadable(message)
     return Fault("invalid request", detail, ends_run=status == 404)
 
 
-def _message(error: type_of_api_error) -> str:
-    """Type, code and message of the server's own error object, else the start of its text."""
-    body = error.body
+def told_by(body: object) -> str:
+    """Type, code and message of a server's own error object, else its text; empty where it has none."""
     if isinstance(body, Mapping):
         inner = body.get("error", body)
         if isinstance(inner, Mapping):
             return " ".join(str(inner[part]) for part in ("type", "code", "message") if inner.get(part))
-    return str(body) if isinstance(body, str) else error.message
+        body = inner
+    return body if isinstance(body, str) else ""
 
 
-def _retry_after(response: httpx2.Response) -> float | None:
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds of the headers retry-after-ms or retry-after (seconds or a date); None when there is none to read."""
     for header, unit in (("retry-after-ms", 1_000.0), ("retry-after", 1.0)):
-        told = response.headers.get(header)
+        told = headers.get(header)
         if told is None:
             continue
         try:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
 from chunky.llm.protocol import Request
-from chunky.llm.providers.base import Fault, Sent, tls_context
+from chunky.llm.providers.base import Fault, Sent
 from chunky.llm.providers.faults import fault_of, unreadable
+from chunky.llm.providers.pools import connections
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    from openai import APIError, AsyncOpenAI
     from openai.types.chat import ChatCompletion
 
 VENDOR_URL = "https://api.openai.com/v1"
@@ -51,26 +52,48 @@ class OpenAI:
         return body
 
     async def send(self, body: Mapping[str, Any]) -> Sent | Fault:
-        """One call of `chat.completions.create`; a second one, unpaid, where the model takes no temperature."""
-        from openai import APIError, BadRequestError
+        """One chat completion; a second one, unpaid, where the model takes no temperature.
 
-        if not self._has_temperature:
-            body = {name: value for name, value in body.items() if name != "temperature"}
+        The body is as the API takes it already. `chat.completions.create` would walk through it once more in search of
+        Python names to translate: 0.4 of the 2.2 ms that a call costs.
+        """
+        from openai import APIError, BadRequestError
+        from openai.types.chat import ChatCompletion
+
+        body = self.as_sent(body)
         try:
-            completion = await cast(Any, self._open().chat.completions.create)(**body)
+            completion = await self.client().post("/chat/completions", body=body, cast_to=ChatCompletion)
         except BadRequestError as error:
-            if error.param == "temperature" and "temperature" in body:
-                self._has_temperature = False  # reasoning models refuse one; ask the rest of the calls without
+            if self.learns_from(error.param, body):
                 return await self.send(body)
-            return fault_of(error, self._key)
+            return self.fault(error)
         except APIError as error:
-            return fault_of(error, self._key)
+            return self.fault(error)
         except json.JSONDecodeError as error:
             return unreadable(error)
         try:
-            return _read(completion)
+            return read(completion)
         except (TypeError, AttributeError, LookupError) as error:  # the SDK does not check what it parses
             return unreadable(error)
+
+    def as_sent(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The body without what the model is known to refuse."""
+        if self._has_temperature:
+            return body
+        return {name: value for name, value in body.items() if name != "temperature"}
+
+    def learns_from(self, param: str | None, body: Mapping[str, Any]) -> bool:
+        """Whether a refusal of `param` says how to send the body again: reasoning models refuse a temperature, so the
+        rest of the calls are asked without.
+        """
+        if param != "temperature" or "temperature" not in body:
+            return False
+        self._has_temperature = False
+        return True
+
+    def fault(self, error: APIError) -> Fault:
+        """What an exception of the SDK means, told without the key."""
+        return fault_of(error, self._key)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -78,19 +101,20 @@ class OpenAI:
         if client is not None:
             await client.close()
 
-    def _open(self) -> AsyncOpenAI:
+    def client(self) -> AsyncOpenAI:
         """The client of the running loop. Its retries are off: our policy retries, and the ledger counts."""
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
         if self._client is None:
             self._client = AsyncOpenAI(
                 api_key=self._key.get_secret_value(), base_url=self._base_url, max_retries=0,
-                timeout=self._timeout, http_client=DefaultAsyncHttpxClient(verify=tls_context()),
+                timeout=self._timeout, http_client=DefaultAsyncHttpxClient(**connections()),
             )  # fmt: skip
         return self._client
 
 
-def _read(completion: ChatCompletion) -> Sent | Fault:
+def read(completion: ChatCompletion) -> Sent | Fault:
+    """A reply as the API tells it; TypeError, AttributeError or LookupError where it is not in the API's format."""
     choice, usage = completion.choices[0], completion.usage
     inputs, outputs = (None, None) if usage is None else (usage.prompt_tokens, usage.completion_tokens)
     if choice.message.refusal:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from chunky.errors import SettingsError
+from chunky.llm.batches.vendor import BatchPolicy
 from chunky.llm.budget import Budget
 from chunky.llm.ledger import Ledger
 from chunky.llm.limits import Policy, Timing
@@ -34,7 +35,11 @@ class Spec:
 
 @dataclass(frozen=True)
 class Context:
-    """What a factory may use. `ledger` None: calls are remembered for the life of the model only."""
+    """What a factory may use. `ledger` None: calls are remembered for the life of the model only.
+
+    `tools` are arguments of `chunky.llm.rules.Rules`: what the rules need to know of a mix. `batches` None: calls are
+    made one by one.
+    """
 
     ledger: Ledger | None
     budget: Budget | None
@@ -44,12 +49,15 @@ class Context:
     timing: Timing
     max_in_flight: int
     seed: int
+    tools: Mapping[str, Any] = field(default_factory=dict)
+    batches: BatchPolicy | None = None
 
 
 # provider → module:function of its factory
 _FACTORIES = {
     "anthropic": "chunky.llm.providers.online:anthropic_model",
     "openai": "chunky.llm.providers.online:openai_model",
+    "rules": "chunky.llm.providers.offline:rules_model",
 }
 
 
@@ -77,3 +85,14 @@ def model_of(spec: Spec, context: Context) -> Model:
     module, _, name = _FACTORIES[spec.provider].partition(":")
     factory: Factory = getattr(importlib.import_module(module), name)
     return factory(spec, context)
+
+
+def name_of(text: str) -> str:
+    """The model of a specification as ledger and price file know it, without asking for a key or a package."""
+    spec = parse_spec(text)
+    vendors = {"anthropic": "chunky.llm.providers.anthropic", "openai": "chunky.llm.providers.openai"}
+    if spec.provider not in vendors:
+        return spec.text
+    from chunky.llm.providers import online
+
+    return online.name_of(spec, importlib.import_module(vendors[spec.provider]).VENDOR_URL)

@@ -211,6 +211,6 @@ def _typed(field: Field, value: Any) -> Any:
             _refuse(f"the field {field.name} holds {str(element)[:40]!r}")
         if isinstance(element, float) and not math.isfinite(element):
             _refuse(f"the field {field.name} holds {element}")
-        if isinstance(element, str) and any("\ud800" <= char <= "\udfff" for char in element):
+        if isinstance(element, str) and not element.isascii() and any("\ud800" <= c <= "\udfff" for c in element):
             _refuse(f"the field {field.name} holds half a character")
     return value

@@ -1,0 +1,61 @@
+"""The factory of `rules`, and its place in the books: each of its calls is in the ledger, free and not kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
+
+from chunky.errors import SettingsError
+from chunky.llm.ledger import Call, Ledger, Outcome
+from chunky.llm.outcomes import content_key
+from chunky.llm.protocol import Model, Reply, Request
+from chunky.llm.providers.registry import Context, Spec
+from chunky.llm.rules import VERSION, Rules
+
+__all__ = ["Booked", "rules_model"]
+
+
+def rules_model(spec: Spec, context: Context) -> Model:
+    """`rules`: every role by rules. What is fitted to a mix (extractor, generator) comes in with `Context.tools`."""
+    if spec.model:
+        raise SettingsError(f"{spec.text!r} names a model of rules, of which there is one", "write it as: rules")
+    rules = Rules(**dict(context.tools))
+    if context.ledger is None:
+        return rules
+    return Booked(rules, VERSION, context.ledger, "" if context.budget is None else context.budget.run)
+
+
+class Booked:
+    """A model on this machine whose calls are written down like any other's; answers are made again, not looked up."""
+
+    def __init__(self, model: Model, version: str, ledger: Ledger, run: str) -> None:
+        self.name = model.name
+        self._model, self._version, self._ledger, self._run = model, version, ledger, run
+
+    def complete(
+        self, requests: Iterable[Request], on_reply: Callable[[int, Reply], None] | None = None
+    ) -> list[Reply]:
+        """One reply per request, in their order."""
+        asked: dict[int, Request] = {}
+
+        def passing() -> Iterator[Request]:
+            for index, request in enumerate(requests):
+                asked[index] = request
+                yield request
+
+        def noted(index: int, reply: Reply) -> None:
+            outcome = Outcome(reply.text, reply.error, reply.detail, None, None, 0, 0, reply.seconds, reply.attempts)
+            state: Literal["offline", "failed"] = "offline" if reply.error is None else "failed"
+            self._ledger.note(self._call(asked.pop(index)), state, outcome)
+            if on_reply is not None:
+                on_reply(index, reply)
+
+        try:
+            return self._model.complete(passing(), noted)
+        finally:
+            self._ledger.flush()
+
+    def _call(self, request: Request) -> Call:
+        body = {"role": request.role, "facts": dict(request.facts), "schema": request.schema_name}
+        key = content_key((self.name, self._version), body, request.sample)
+        return Call(key, request.role, self.name, request.prompt_version, request.sample, self._run)
