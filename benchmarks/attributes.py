@@ -27,14 +27,13 @@ def _texts(lake: Path) -> Iterator[Any]:
 
 
 def _phrases(lake: Path) -> Any:
-    import polars as pl
-
     from chunky.attributes import Limits
+    from chunky.lens import Lens
+    from chunky.pipeline.steps import minable_phrases
     from chunky.warehouse import Warehouse
 
-    files = Warehouse(lake).files("keywords.phrases")
-    kept = pl.col("rows") >= Limits().word_min_rows
-    return pl.concat([pl.scan_parquet(file, hive_partitioning=False).filter(kept).collect() for file in files])
+    with Lens(Warehouse(lake)) as lens:
+        return minable_phrases(lens, Limits().mined_min_rows, Limits().word_min_rows)
 
 
 def _extract(options: argparse.Namespace, setting: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from chunky import pipeline
 from chunky.attributes import Extracted, Fitted, Limits, extract, extract_texts
 from chunky.errors import InputError
 from chunky.lens import Lens
+from chunky.pipeline.steps import minable_phrases
 from chunky.planted import Truth, WorldSpec, plant_world, write_world
 from chunky.settings import Settings
 from chunky.tables import TABLES
@@ -53,7 +54,8 @@ def read(lake: Warehouse, table: str, columns: list[str] | None = None) -> pl.Da
 
 def mix_of(spec: WorldSpec, folder: Path, limits: Limits) -> Mix:
     lake, truth = lake_of(spec, folder)
-    phrases = read(lake, "keywords.phrases")
+    with Lens(lake) as lens:
+        phrases = minable_phrases(lens, limits.mined_min_rows, limits.word_min_rows)
     names = dict(read(lake, "corpus.rows", ["row_id", "conversation_id"]).iter_rows())
     found = extract(lambda: stream(lake), phrases, mix_rows=len(names), limits=limits)
     return Mix(lake, truth, phrases, names, found)

@@ -73,7 +73,7 @@ def build_phrases(lake: Warehouse, settings: Settings, progress: Progress = sile
     return sql_step(lake, settings, "phrases")
 
 
-def _phrases(lens: Lens, mined_rows: int, word_rows: int | None = None) -> pl.DataFrame:
+def minable_phrases(lens: Lens, mined_rows: int, word_rows: int | None = None) -> pl.DataFrame:
     """The phrases that mining may take, with who shares them; with `word_rows` also words in so many rows or more.
 
     Filtered here: the 12 million phrases of a million rows would take 3 GB.
@@ -100,7 +100,7 @@ def build_attributes(lake: Warehouse, settings: Settings, progress: Progress = s
     def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
         found = attributes.extract(
             lambda: texts(lake, silent),
-            _phrases(lens, limits.mined_min_rows, limits.word_min_rows),
+            minable_phrases(lens, limits.mined_min_rows, limits.word_min_rows),
             mix_rows=lake.rows("corpus.rows"),
             limits=attributes.Limits(**limits.model_dump(exclude={"word_vectors"})),
             word_vectors=vectors.load(),
@@ -122,7 +122,7 @@ def build_features(lake: Warehouse, settings: Settings, progress: Progress = sil
     def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
         limits = settings.correlations
         mined = features.mine_phrases(
-            _phrases(lens, limits.mined_min_rows),
+            minable_phrases(lens, limits.mined_min_rows),
             mix_rows=lake.rows("corpus.rows"),
             min_rows=limits.mined_min_rows,
             per_chunk=limits.mined_per_chunk,
