@@ -137,10 +137,10 @@ def test_a_neighborhood_is_a_feature_and_holds_the_nearest_rows(built: Warehouse
 
 
 def test_clusters_that_join_sentences_are_features(built: Warehouse) -> None:
-    limits = SMALL["correlations"] | {"clusters": False}
-    build(built, Settings.model_validate(SMALL | {"clusters": {"k": 6}, "correlations": limits}))
-    assert query(built, "select 1 from correlations.features where kind = 'cluster'").is_empty()
     build(built, Settings.model_validate(SMALL | {"clusters": {"k": 6}}))
+    assert query(built, "select 1 from correlations.features where kind = 'cluster'").is_empty()
+    limits = SMALL["correlations"] | {"clusters": True}
+    build(built, Settings.model_validate(SMALL | {"clusters": {"k": 6}, "correlations": limits}))
     features = query(built, "select * from correlations.features where kind = 'cluster'")
     assert features.height > 0
     for row in features.iter_rows(named=True):
