@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import statistics
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -170,8 +171,10 @@ def main() -> None:
         return
     with common.workplace(options) as work:
         common.machine("pandas")
-        version = subprocess.run(["rg", "--version"], capture_output=True, text=True, check=False).stdout
-        print(version.splitlines()[0] if version else "ripgrep is not installed: apt-get install ripgrep")
+        if shutil.which("rg"):
+            print(subprocess.run(["rg", "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0])
+        else:
+            print("ripgrep is not installed: apt-get install ripgrep")
         if options.lake is None:
             options.lake = work / "lake"
             common.child("benchmarks.prepare", ["lake", str(common.mix_folder(options, work)), str(options.lake)])
