@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import shutil
+import statistics
 import subprocess
 import time
 from collections.abc import Callable
@@ -172,7 +172,8 @@ def main() -> None:
     with common.workplace(options) as work:
         common.machine("pandas")
         if shutil.which("rg"):
-            print(subprocess.run(["rg", "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0])
+            version = subprocess.run(["rg", "--version"], capture_output=True, text=True, check=True).stdout
+            print(version.splitlines()[0])
         else:
             print("ripgrep is not installed: apt-get install ripgrep")
         if options.lake is None:
