@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import time
@@ -170,8 +171,11 @@ def main() -> None:
         return
     with common.workplace(options) as work:
         common.machine("pandas")
-        version = subprocess.run(["rg", "--version"], capture_output=True, text=True, check=False).stdout
-        print(version.splitlines()[0] if version else "ripgrep is not installed: apt-get install ripgrep")
+        if shutil.which("rg"):
+            version = subprocess.run(["rg", "--version"], capture_output=True, text=True, check=True).stdout
+            print(version.splitlines()[0])
+        else:
+            print("ripgrep is not installed: apt-get install ripgrep")
         if options.lake is None:
             options.lake = work / "lake"
             common.child("benchmarks.prepare", ["lake", str(common.mix_folder(options, work)), str(options.lake)])
