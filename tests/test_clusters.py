@@ -236,11 +236,11 @@ def test_a_cluster_that_loses_all_starts_anew_at_the_worst_served() -> None:
     vectors = unit(np.concatenate([np.eye(4)[[0] * 50], np.eye(4)[[1] * 50], np.eye(4)[[2]]]) + 0.0)
     state = State("", 0, np.eye(4, dtype=np.float32)[[0, 0, 1]], np.inf, False)
     from chunky.clusters.assigning import labeler
-    from chunky.clusters.spherical import _iterate
+    from chunky.clusters.spherical import _iterate, _stepping
 
     weights = np.ones(101, np.int64)
     label, unlabeled = labeler(state.centroids, "numpy", CPU), np.full(101, -1, np.int32)
-    after = _iterate(state, vectors, weights, label, unlabeled, Sums(3, 4, 101), 0)
+    after = _iterate(state, vectors, weights, _stepping(label, None, state.centroids), unlabeled, Sums(3, 4, 101), 0)
     np.testing.assert_array_equal(after.centroids[1], np.eye(4, dtype=np.float32)[2])
     assert not after.is_done
 
