@@ -324,20 +324,7 @@ def sentences(count: int) -> list[str]:
     import random
 
     rng = random.Random(3)
-    words = (
-        "query",
-        "response",
-        "asks",
-        "code",
-        "about",
-        "opens",
-        "formal",
-        "table",
-        "answer",
-        "list",
-        "story",
-        "long",
-    )
+    words = ["query", "response", "asks", "code", "about", "opens", "formal", "table", "answer", "list", "long"]
     return [f"The query {number} " + " ".join(rng.choices(words, k=rng.randint(2, 16))) for number in range(count)]
 
 

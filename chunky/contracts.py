@@ -16,7 +16,8 @@ from chunky.errors import ContractError
 from chunky.tables import COLUMNS, VECTOR, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -201,3 +202,12 @@ def queries(entry: Table) -> list[ContractQuery]:
 def _q(name: str) -> str:
     schema, short = name.split(".")
     return f'"{schema}"."{short}"'
+
+
+def stored_keys(path: Path, entry: Table, rows: int) -> Iterator[pa.Table]:
+    """The key columns of a Parquet file of a table, in tables of at most `rows`."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(rows, columns=list(entry.key)):
+            yield pa.Table.from_batches([batch])

@@ -99,7 +99,7 @@ class Correlations(_Section):
     synonym_similarity: float = Field(0.85, gt=0, le=1, description="features with this Jaccard similarity are one")
     min_trigger_contents: int = Field(20, ge=1, description="pairs with fewer distinct triggered contents get no rank")
     min_both_rows: int = Field(5, ge=1, description="pairs with fewer rows carrying both are not stored")
-    clusters: bool = Field(True, description="clusters of attributes are features too (`diff` leaves them out)")
+    clusters: bool = Field(False, description="clusters of attributes are features too (`diff` leaves them out)")
     neighborhood_rows: int = Field(1_000, ge=1, description="rows in the neighborhood of a sentence (paper: k)")
     neighborhood_similarity: float = Field(
         0.5, ge=-1, le=1, description="rows whose nearest attribute is less similar are no neighbors"

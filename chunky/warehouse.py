@@ -329,15 +329,10 @@ class PartWriter:
                 if kind is None:
                     self.flush()
             if kind is None:
-                self._checker.finish(self._keys)
+                self._checker.finish(lambda: contracts.stored_keys(self._temporary, table(self._name), _ROW_GROUP))
                 self._publish()
         finally:
             self._temporary.unlink(missing_ok=True)
-
-    def _keys(self) -> Iterator[pa.Table]:
-        with pq.ParquetFile(self._temporary) as file:
-            for batch in file.iter_batches(_ROW_GROUP, columns=list(table(self._name).key)):
-                yield pa.Table.from_batches([batch])
 
     def _publish(self) -> None:
         os.replace(self._temporary, self._path)  # synced with all others when the transaction ends

@@ -319,10 +319,10 @@ def test_json_holds_all_numbers() -> None:
 # planted worlds, through the whole pipeline --------------------------------------------------------------------------
 
 
-def build(world: World, folder: Path, **changes: Any) -> Path:
+def build(world: World, folder: Path, **correlations: Any) -> Path:
     files = write_world(world, folder.with_suffix(".mix"))
     quick = {"embeddings": {"embedder": "hashing"}, "attributes": {"topics": 60, "word_vectors": "mix"}}
-    values = Settings.model_validate(quick | changes)
+    values = Settings.model_validate(quick | {"correlations": {"clusters": True} | correlations})
     lake = Warehouse(folder)
     assert all(taken.fault is None for taken in pipeline.ingest(lake, [str(files.folder)], values))
     for name, step in pipeline.STEPS.items():
@@ -407,7 +407,7 @@ def test_findings_of_clusters_are_left_out_and_counted(pair: Pair) -> None:
 
 @pytest.mark.slow
 def test_the_same_mix_mined_otherwise_is_no_difference(pair: Pair, tmp_path: Path) -> None:
-    other = build(pair.world, tmp_path / "other", correlations={"mined_per_chunk": 25})
+    other = build(pair.world, tmp_path / "other", mined_per_chunk=25)
     for lakes in ((pair.full, other), (other, pair.full)):
         code, out, err = run(*lakes)
         assert (code, out.strip()) == (0, "no difference")

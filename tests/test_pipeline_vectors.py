@@ -137,6 +137,7 @@ def test_a_neighborhood_is_a_feature_and_holds_the_nearest_rows(built: Warehouse
 
 
 def test_clusters_that_join_sentences_are_features(built: Warehouse) -> None:
+    build(built, Settings.model_validate(SMALL | {"clusters": {"k": 6}}))
     assert query(built, "select 1 from correlations.features where kind = 'cluster'").is_empty()
     limits = SMALL["correlations"] | {"clusters": True}
     build(built, Settings.model_validate(SMALL | {"clusters": {"k": 6}, "correlations": limits}))

@@ -121,6 +121,7 @@ def _make(session: Session, seed: int, stack: ExitStack) -> Truth:
     files = write_world(world, session.lake.parent / f"{session.lake.name}-planted-{seed}")
     # A sentence encoder takes half a minute for these sentences, and with so few each is a cluster of its own anyway.
     session.flags.setdefault("embeddings.embedder", "hashing")
+    session.flags.setdefault("correlations.clusters", "true")  # a small mix, and half of its plants share no phrase
     work.ingest(session, [str(files.folder)], ReadOptions(), watcher)
     work.build(session, watcher)
     return world.truth
