@@ -519,7 +519,7 @@ TABLES: dict[str, Table] = _tables(
             Watch("median", "cluster_similarity_mean", 0.5, 1.001),
             Watch("null_share", "top_chunk", 0, 0.05),
             Watch("mean", "attributes", 1, 25),
-            Watch("mean", "row_share", 0, 0.1),
+            Watch("mean", "row_share", 0, 0.5),
             Watch("max_share", "side", 0.5, 0.9),
         ),
     ),
