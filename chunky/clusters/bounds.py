@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from chunky.devices import Device
-
     F32 = npt.NDArray[np.float32]
     I32 = npt.NDArray[np.int32]
     I64 = npt.NDArray[np.int64]
@@ -57,8 +55,7 @@ class Bounds:
     `begin` once an iteration, then `label` for each block in turn. Memory: 4 bytes for each vector and group.
     """
 
-    def __init__(self, rows: int, centroids: F32, groups: int, device: Device) -> None:
-        self._device = device
+    def __init__(self, rows: int, centroids: F32, groups: int) -> None:
         self._group = _grouped(centroids, groups)
         # Centroids are multiplied group by group: their numbers in that order, and each number's place in it.
         self._numbers = np.argsort(self._group, kind="stable").astype(np.int32)
@@ -104,7 +101,7 @@ class Bounds:
             nearest = np.sqrt(np.maximum(squares + np.float32(1 + _UNIT + _CLOSE) - 2 * (best.own - self._error), 0))
             needed = lower <= (nearest + _SLACK)[:, np.newaxis]
         self._multiply(values, squares, needed, lower, best)
-        self._keep(squares, needed, lower, best, before)
+        self._keep(squares, lower, best, before)
         unclear = np.flatnonzero(best.second >= best.first - (2 * self._error + np.float32(2.0**-20)))
         if len(unclear):
             best.labels[unclear] = self._decide(block[unclear])
@@ -131,7 +128,7 @@ class Bounds:
             lower[rows, group] = self._away(squares[rows], tops.first)
             best.add(rows, self._numbers[places.start + tops.place], tops)
 
-    def _keep(self, squares: F32, needed: Bools, lower: F32, best: _Best, before: I32) -> None:
+    def _keep(self, squares: F32, lower: F32, best: _Best, before: I32) -> None:
         """Bounds of vectors with another label: they leave the new centroid aside and take the old one in."""
         changed = np.flatnonzero(best.labels != before)
         if not len(changed):

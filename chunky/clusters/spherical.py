@@ -93,7 +93,7 @@ def kmeans(
     the worst-served vectors. With a checkpoint the state is saved after the seeding and after every iteration, and a
     saved state of the same problem is taken up.
 
-    Memory beside the vectors: 12 k·d bytes, 16 n, and a block in float64. Raises InputError for weights, k or
+    Memory beside the vectors: 12 k·d bytes, 16 n, a block in float64, and on a CPU up to 256 MiB of bounds. Raises InputError for weights, k or
     iterations out of range; what `open_index` raises for vectors and engines.
     """
     device = device or pick()
@@ -114,7 +114,7 @@ def kmeans(
     if by_torch and device.kind != "cpu":
         state = state._replace(centroids=tensor_of(state.centroids, device))
     keeps = groups_for(count, k) if by_torch and device.kind == "cpu" and device.half is None else 0
-    bounds = Bounds(count, state.centroids, keeps, device) if keeps else None
+    bounds = Bounds(count, state.centroids, keeps) if keeps else None
     while not state.is_done and state.iteration < iterations:
         label = _stepping(labeler(state.centroids, engine, device), bounds, state.centroids)
         state = _saved(_iterate(state, vectors, weights, label, labels, sums, tolerance), checkpoint)
