@@ -93,8 +93,8 @@ def kmeans(
     the worst-served vectors. With a checkpoint the state is saved after the seeding and after every iteration, and a
     saved state of the same problem is taken up.
 
-    Memory beside the vectors: 12 k·d bytes, 16 n, a block in float64, and on a CPU up to 256 MiB of bounds. Raises InputError for weights, k or
-    iterations out of range; what `open_index` raises for vectors and engines.
+    Memory beside the vectors: 12 k·d bytes, 16 n, a block in float64, and on a CPU up to 256 MiB of bounds. Raises
+    InputError for weights, k or iterations out of range; what `open_index` raises for vectors and engines.
     """
     device = device or pick()
     count, width = checked_shape(vectors)
