@@ -16,11 +16,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from chunky.llm.budget import Budget
+from chunky.llm.keeping import LedgerKeeper
 from chunky.llm.ledger import Answer, Call, Claim, Ledger
 from chunky.llm.limits import Limiter, Policy, Timing
-from chunky.llm.outcomes import content_key, failure, hit, outcome_of, reply_of
+from chunky.llm.outcomes import failure, hit, outcome_of, reply_of
 from chunky.llm.owners import BATCH
-from chunky.llm.prices import Price, most_tokens
+from chunky.llm.prices import Price
 from chunky.llm.protocol import Reply, Request
 from chunky.llm.providers.base import Fault, Provider, Sent
 
@@ -59,7 +60,7 @@ class _Asked:
     bound: int
 
 
-class Caller:
+class Caller(LedgerKeeper):
     """The `Model` of a provider that is paid, rate-limited and far away."""
 
     def __init__(
@@ -75,7 +76,7 @@ class Caller:
         seed: int = 0,
     ) -> None:
         self.name = provider.name
-        self._provider = provider
+        self._provider = self._bodies = provider
         self._ledger = ledger
         self._run = "" if budget is None else budget.run
         self._price = price
@@ -96,22 +97,8 @@ class Caller:
         with self._one_job:
             return run_apart(self._complete(requests, on_reply))
 
-    def holds(self, request: Request) -> bool:
-        """Whether the ledger has the answer; False for a request that no server can be sent."""
-        try:
-            return self._ledger.find(self._ask(request).call.key) is not None
-        except (TypeError, ValueError):
-            return False
-
-    def reject(self, request: Request, reason: str) -> bool:
-        """Take back the answer to a request that its parser cannot use; it is asked again next time."""
-        return self._ledger.reject(self._ask(request).call.key, reason)
-
     def _ask(self, request: Request) -> _Asked:
-        body = self._provider.body(request)
-        key = content_key(self._provider.key_parts, body, request.sample)
-        call = Call(key, request.role, self.name, request.prompt_version, request.sample, self._run)
-        bound = 0 if self._price is None else self._price.nano(most_tokens(request), request.max_tokens)
+        call, body, bound = self._call(request)
         return _Asked(call, body, request, bound)
 
     async def _complete(self, requests: Iterable[Request], on_reply: OnReply | None) -> list[Reply]:

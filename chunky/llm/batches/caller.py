@@ -22,11 +22,12 @@ from chunky.llm.batches.filling import Asked, Filling
 from chunky.llm.batches.vendor import BatchPolicy, Line, Vendor, custom_id, line_bytes
 from chunky.llm.budget import Budget
 from chunky.llm.caller import IN_BATCH, OVER_BUDGET, OnReply, run_apart
+from chunky.llm.keeping import LedgerKeeper
 from chunky.llm.ledger import Answer, Call, Claim, Ledger, Outcome
 from chunky.llm.limits import Policy, Timing
-from chunky.llm.outcomes import content_key, failure, hit, reply_of
+from chunky.llm.outcomes import failure, hit, reply_of
 from chunky.llm.owners import BATCH
-from chunky.llm.prices import Price, most_tokens
+from chunky.llm.prices import Price
 from chunky.llm.protocol import Reply, Request
 from chunky.llm.providers.base import Fault
 
@@ -66,7 +67,7 @@ class _Job:
             self.on_reply(index, reply)
 
 
-class BatchCaller:
+class BatchCaller(LedgerKeeper):
     """The `Model` of a vendor's batch API; `price` is that of a call inside a batch."""
 
     def __init__(
@@ -82,7 +83,7 @@ class BatchCaller:
         seed: int = 0,
     ) -> None:
         self.name = vendor.name
-        self._vendor = vendor
+        self._vendor = self._bodies = vendor
         self._ledger = ledger
         self._books = BatchBooks(ledger, vendor.name)
         self._run = "" if budget is None else budget.run
@@ -107,24 +108,10 @@ class BatchCaller:
         with self._one_job:
             run_apart(self._complete(requests, on_reply, keeps=False))
 
-    def holds(self, request: Request) -> bool:
-        """Whether the ledger has the answer; False for a request that no server can be sent."""
-        try:
-            return self._ledger.find(self._ask(request).call.key) is not None
-        except (TypeError, ValueError):
-            return False
-
-    def reject(self, request: Request, reason: str) -> bool:
-        """Take back the answer to a request that its parser cannot use; it is asked again next time."""
-        return self._ledger.reject(self._ask(request).call.key, reason)
-
     def _ask(self, request: Request) -> Asked:
-        body = self._vendor.body(request)
-        key = content_key(self._vendor.key_parts, body, request.sample)
-        call = Call(key, request.role, self.name, request.prompt_version, request.sample, self._run)
-        bound = 0 if self._price is None else self._price.nano(most_tokens(request), request.max_tokens)
+        call, body, bound = self._call(request)
         schema = None if request.schema is None else json.dumps(request.schema, sort_keys=True)
-        return Asked(call, body, request, bound, line_bytes(Line(key, "", body)), schema)
+        return Asked(call, body, request, bound, line_bytes(Line(call.key, "", body)), schema)
 
     async def _complete(
         self, requests: Iterable[Request], on_reply: OnReply | None, *, keeps: bool = True
