@@ -118,6 +118,13 @@ class LanceTable:
             start += len(block)
         return found
 
+    def take(self, places: Ids) -> npt.NDArray[Any]:
+        """Vectors at some places, ascending: shape (places, dimensions), 2 or 4 bytes a number as on disk."""
+        if not len(places):
+            return np.empty((0, self.dimensions), np.float16)
+        column = self.dataset().take(places.tolist(), columns=[self._vector])[self._vector]
+        return as_array(column.combine_chunks())
+
     # writing ----------------------------------------------------------------------------------------------------------
 
     def start_over(self, dimensions: int, dtype: str, facts: Mapping[str, str]) -> None:

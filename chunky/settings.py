@@ -114,6 +114,26 @@ class Report(_Section):
     max_findings: int = Field(2_000, ge=1, description="findings kept")
 
 
+class Turf(_Section):
+    """Traces."""
+
+    method: str = Field("joint", pattern="^(joint|paper)$", description="how failures are traced: joint or paper")
+    k: int = Field(1_000, ge=1, description="neighbors of a crux, rows (paper: 1000)")
+    cruxes: int = Field(3, ge=1, description="cruxes shown at least (paper: 3)")
+    triggers: int = Field(5, ge=1, description="triggers shown at most")
+    evidence_rows: int = Field(50, ge=1, description="supporting rows kept of each trigger")
+    min_similarity: float = Field(
+        0.5, ge=-1, le=1, description="rows whose nearest sentence is less similar are no neighbors"
+    )
+    min_hits: int = Field(10, ge=1, description="fewer hits are no trigger")
+    min_lift: float = Field(4, ge=0, description="a trigger occurs so many times as often as expected")
+    max_cluster_share: float = Field(0.25, gt=0, le=1, description="a cluster in more of the mix is no trigger")
+    max_crux_share: float = Field(0.10, gt=0, le=1, description="a crux in more of the mix is no cue of its own")
+    max_null_share: float = Field(0.01, gt=0, le=1, description="share of random neighborhoods that may do as well")
+    null_neighborhoods: int = Field(500, ge=400, description="random response attributes that the null is made of")
+    seed: int = Field(0, ge=0, description="which ones are drawn")
+
+
 class Llm(_Section):
     """Calls of models: what they may cost, and how they are made. Not part of any fingerprint."""
 
@@ -166,6 +186,7 @@ class Settings(_Section):
     clusters: Clusters = Clusters()  # type: ignore[call-arg]
     correlations: Correlations = Correlations()  # type: ignore[call-arg]
     report: Report = Report()  # type: ignore[call-arg]
+    turf: Turf = Turf()  # type: ignore[call-arg]
     llm: Llm = Llm()  # type: ignore[call-arg]
     sql: Sql = Sql()  # type: ignore[call-arg]
 

@@ -103,6 +103,13 @@ STAGES: tuple[Stage, ...] = (
         engines=("numpy", "polars", "duckdb", "pylance"),
     ),
     Stage(
+        "postings",
+        "puts the sentences of all rows in order of cluster, so that the rows of a few clusters are a short read",
+        ("clusters.postings",),
+        reads=("clusters.assignments", "attributes.row_attributes"),
+        code=("sql/clusters/postings",),
+    ),
+    Stage(
         "names",
         "names each group of sentences",
         ("clusters.names",),
@@ -111,6 +118,15 @@ STAGES: tuple[Stage, ...] = (
         engines=("polars",),
         role="summarizer",
         model_code=("chunky.by_model.naming",),
+    ),
+    Stage(
+        "null",
+        "counts what chance finds: query clusters among the rows of random response attributes",
+        ("turf.null_hits",),
+        reads=("clusters.postings", "clusters.summaries", "clusters.assignments", "attributes.texts", "corpus.rows"),
+        code=("chunky.turf.null", "sql/turf/neighbors", "sql/turf/cluster_hits"),
+        sections=("turf",),
+        engines=("duckdb", "polars", "numpy"),
     ),
     Stage(
         "features",

@@ -129,6 +129,9 @@ SIDES = ("query", "response")
 POSITIONS = ("opening", "closing", "anywhere")
 KINDS = ("chunk", "phrase", "regex", "sql", "shape", "keyword", "cluster", "neighborhood")
 FITTED_KINDS = ("cluster",)  # a definition that is learned anew from each mix and means something in it alone
+CRUX_KINDS = ("same attribute", "similar attributes")
+VERDICTS = ("traced", "no trigger found", "not taught by this mix")
+METHODS = ("joint", "paper")
 FAMILIES = ("surface", "register", "repeated", "topic", "model")
 SCOPES = ("within", "between", "mixed")
 REASONS = (
@@ -246,6 +249,8 @@ COLUMNS: dict[str, Column] = _columns(
     Column("cluster_similarity_mean", "double", "mean of cluster_similarity, weighted by rows",
            minimum=-1.001, maximum=1.001),
     Column("attributes", "int64", "distinct attribute sentences", minimum=1),
+    Column("posting_rank", "int32", "place of the row among the rows of the sentence, by row_id, from 1: row ids are "
+           "hashes, so the first k are a fair sample", minimum=1),
     Column("top_attributes", "list<string>", "the sentences of most rows, at most five"),
     Column("cluster_name", "string", "one sentence for the whole cluster: by the model that `summarizer` names; by "
            "rules, or where it holds one sentence alone, the same as `cluster`; null where the model gave none"),
@@ -304,6 +309,49 @@ COLUMNS: dict[str, Column] = _columns(
     Column("counted_usd", "double", "dollars that budgets count: an unknown cost at its upper bound", minimum=0),
     Column("is_cached", "bool", "answered from the ledger, for nothing"),
     Column("reply", "string", "text of a reply that is no answer; answers stay in the ledger"),
+    # turf
+    Column("audit", "string", "what was audited: rubric@model, or the name that failures from a file were given"),
+    Column("failure_id", "int64", "hash of (query, response, principle of the rubric)"),
+    Column("crux_id", "int64", "hash of (kind of evidence, sentence): what its neighbors depend on, and no more"),
+    Column("rubric", "string", "name of the rubric that the response violates"),
+    Column("violation", "string", "what the rubric forbids, in a sentence"),
+    Column("crux", "string", "the sentence about the response that it is traced by (paper: ρ)"),
+    Column("crux_kind", "string", "what its neighbors are: rows with the very sentence, or with the nearest ones",
+           values=CRUX_KINDS),
+    Column("crux_rank", "int32", "rank among the cruxes of the failure, from 1", minimum=1),
+    Column("crux_weight", "double", "(rubric_similarity less half of query_similarity)², 0 where negative; 1 where "
+           "a model picked the crux", minimum=0),
+    Column("rubric_similarity", "double", "cosine of the crux and the nearest behavior that the rubric tells; null "
+           "where a model picked it", minimum=-1.001, maximum=1.001),
+    Column("query_similarity", "double", "cosine of the crux and the failing query; null where a model picked it",
+           minimum=-1.001, maximum=1.001),
+    Column("crux_similarity", "double", "cosine of the crux and the row's nearest sentence", minimum=-1.001,
+           maximum=1.001),
+    Column("k", "int32", "neighbors wanted (paper: k = 1000)", minimum=1),
+    Column("neighbors", "int64", "neighbors found: distinct rows, at most k", **_COUNT),
+    Column("tied_rows", "int64", "rows as similar as the last neighbor, taken or not", **_COUNT),
+    Column("crux_rows", "int64", "rows as similar to the crux as its last neighbor or more, beyond k too", **_COUNT),
+    Column("min_similarity", "double", "crux_similarity of the last neighbor; null without one", minimum=-1.001,
+           maximum=1.001),
+    Column("neighbor_rank", "int32", "rank among the neighbors of the crux, by crux_similarity, then row_id, from 1",
+           minimum=1),
+    Column("hits", "int64", "neighbors whose query is in the cluster, rows (equation 4)", **_COUNT),
+    Column("pair_hits", "int64", "the same as pairs: a row counts as often as it is among the neighbors", **_COUNT),
+    Column("cluster_rows", "int64", "rows of the mix whose query is in the cluster, whatever their response", **_COUNT),
+    Column("expected", "double", "hits to be expected of as many rows drawn at random: neighbors × cluster_rows / rows",
+           minimum=0),
+    Column("trigger_score", "double", "(hits - expected) / sqrt(expected (1 - cluster share)(1 - neighbor share) + 1)"),
+    Column("null_share", "double", "share of the neighborhoods of random response attributes in which the cluster has "
+           "a trigger_score as high", **_SHARE),
+    Column("trigger_rank", "int32", "rank among the triggers of the failure, from 1", minimum=1),
+    Column("trace_score", "double", "trigger_score × crux_weight, which ranks triggers; or hits, as in the paper"),
+    Column("chunk_shares", "list<double>", "share of the supporting rows of each of the chunks, in their order"),
+    Column("evidence_rank", "int32", "rank among the supporting rows of a trigger, in the order of neighbors, from 1",
+           minimum=1),
+    Column("verdict", "string", "what came of the trace", values=VERDICTS),
+    Column("explanation", "string", "the trace as a sentence"),
+    Column("method", "string", "how it was traced", values=METHODS),
+    Column("engine", "string", "what found the neighbors, and where"),
     # correlations: counts are rows; intervals and tests count distinct contents
     Column("trigger_rows", "int64", "rows with the trigger", **_COUNT),
     Column("behavior_rows", "int64", "rows with the behavior", **_COUNT),
@@ -524,6 +572,13 @@ TABLES: dict[str, Table] = _tables(
         ),
     ),
     Table(
+        "clusters.postings",
+        "one attribute sentence of one corpus row, in order of cluster and sentence: which rows have it",
+        ("cluster_id", "attribute_id", "posting_rank", "row_id"),
+        key=("cluster_id", "attribute_id", "posting_rank"),
+        references=(_ROW, Reference("attribute_id", "clusters.assignments", "attribute_id")),
+    ),
+    Table(
         "clusters.names",
         "what one cluster is called, or why it has no name",
         ("cluster_id", "side", "cluster_name?", "model", "error?", "detail?"),
@@ -568,6 +623,79 @@ TABLES: dict[str, Table] = _tables(
             Reference("trigger_id", "correlations.features", "feature_id"),
             Reference("behavior_id", "correlations.features", "feature_id"),
         ),
+    ),
+    Table(
+        "turf.null_hits",
+        "one query cluster in the neighborhood of one random response attribute: what chance finds in this mix",
+        ("crux_id", "cluster_id", "hits", "pair_hits", "neighbors", "cluster_rows", "expected", "lift",
+         "trigger_score"),
+        key=("crux_id", "cluster_id"),
+        references=(Reference("cluster_id", "clusters.summaries", "cluster_id"),),
+    ),
+    Table(
+        "turf.failures",
+        "one failure to be traced",
+        ("audit", "failure_id", "rubric", "violation", "query", "response"),
+        key=("audit", "failure_id"),
+        partition="audit",
+    ),
+    Table(
+        "turf.failure_attributes",
+        "one attribute of one side of a failure",
+        ("audit", "failure_id", "side", "attribute_rank", "attribute", "family", "attribute_id?", "cluster_id?",
+         "cluster_similarity?"),
+        key=("audit", "failure_id", "side", "attribute_rank"),
+        partition="audit",
+    ),
+    Table(
+        "turf.cruxes",
+        "one crux of a failure",
+        ("audit", "failure_id", "crux_rank", "crux_id", "crux", "crux_kind", "crux_weight", "rubric_similarity?",
+         "query_similarity?", "k", "neighbors", "tied_rows", "crux_rows", "min_similarity?"),
+        key=("audit", "failure_id", "crux_rank"),
+        partition="audit",
+    ),
+    Table(
+        "turf.neighbors",
+        "one row of the mix that is a neighbor of a crux",
+        ("audit", "crux_id", "neighbor_rank", "row_id", "attribute_id", "crux_similarity"),
+        key=("audit", "crux_id", "neighbor_rank"),
+        partition="audit",
+        references=(_ROW,),
+    ),
+    Table(
+        "turf.cluster_hits",
+        "one query cluster among the neighbors of a crux",
+        ("audit", "crux_id", "cluster_id", "hits", "pair_hits", "neighbors", "cluster_rows", "expected", "lift",
+         "trigger_score"),
+        key=("audit", "crux_id", "cluster_id"),
+        partition="audit",
+        references=(Reference("cluster_id", "clusters.summaries", "cluster_id"),),
+    ),
+    Table(
+        "turf.triggers",
+        "one trigger of a failure: a query attribute whose cluster goes with the crux beyond chance",
+        ("audit", "failure_id", "trigger_rank", "crux_rank", "crux_id", "attribute", "cluster_id", "cluster_name",
+         "hits", "pair_hits", "neighbors", "expected", "lift", "trigger_score", "null_share", "trace_score",
+         "cluster_rows", "both_rows", "p_behavior_given_trigger", "chunks", "chunk_shares"),
+        key=("audit", "failure_id", "trigger_rank"),
+        partition="audit",
+        references=(Reference("cluster_id", "clusters.summaries", "cluster_id"),),
+    ),
+    Table(
+        "turf.evidence",
+        "one row of the mix that supports a trigger: its query is in the cluster, its response is near the crux",
+        ("audit", "failure_id", "trigger_rank", "evidence_rank", "row_id", "crux_similarity"),
+        key=("audit", "failure_id", "trigger_rank", "evidence_rank"),
+        partition="audit",
+        references=(_ROW,),
+    ),
+    Table(
+        "turf.traces",
+        "what came of tracing one failure",
+        ("audit", "failure_id", "verdict", "explanation", "method", "engine", "seconds"),
+        key=("audit", "failure_id"),
+        partition="audit",
     ),
     Table(
         "llm.calls",

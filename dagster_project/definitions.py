@@ -2,14 +2,16 @@
 
 import dagster as dg
 
-from assets import attributes, clusters, corpus, correlations, embeddings, keywords, llm, report
+from assets import attributes, clusters, corpus, correlations, embeddings, keywords, llm, report, turf
 from dagster_project.checks import CHECKS
 from dagster_project.jobs import JOBS
 from dagster_project.resources import LakeResource, listener
 from dagster_project.sensors import SENSORS
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules([corpus, keywords, attributes, embeddings, clusters, correlations, report, llm]),
+    assets=dg.load_assets_from_modules(
+        [corpus, keywords, attributes, embeddings, clusters, correlations, report, turf, llm]
+    ),
     asset_checks=CHECKS,
     jobs=JOBS,
     sensors=SENSORS,

@@ -260,18 +260,20 @@ def extract_texts(query: str, response: str, fitted: Fitted) -> pl.DataFrame:
     Columns side, attribute_rank (int32, from 1), attribute_id (int64), attribute, family. For a row of the mix they are
     those that `Extracted.row_attributes` gives it.
     """
-    pair = pa.table({"query": pa.array([query], pa.string()), "response": pa.array([response], pa.string())})
+    return extract_pairs([query], [response], fitted).drop("pair")
+
+
+def extract_pairs(queries: Sequence[str], responses: Sequence[str], fitted: Fitted) -> pl.DataFrame:
+    """The attributes of many pairs at once, as `extract_texts` gives them, by pair (int64, from 0), side and rank."""
+    pairs = pa.table({"query": pa.array(queries, pa.string()), "response": pa.array(responses, pa.string())})
     sides = fitted.sides
-    found = held(pair, [side.features for side in sides], [side.topics for side in sides])
+    found = held(pairs, [side.features for side in sides], [side.topics for side in sides])
     parts = []
     for side, mine in zip(sides, found, strict=True):
-        numbers = _ranked(mine, np.zeros(1, np.int64), side.places).numbers
-        sentences, families, ids = side.sentences, side.families, side.ids
-        parts.append(pl.DataFrame({
-            "side": [side.side] * len(numbers),
-            "attribute_rank": np.arange(1, len(numbers) + 1, dtype=np.int32),
-            "attribute_id": ids[numbers],
-            "attribute": [sentences[number] for number in numbers],
-            "family": [families[number] for number in numbers],
-        }))  # fmt: skip
-    return pl.concat(parts)
+        rows, numbers, ranks = _ranked(mine, np.arange(pairs.num_rows), side.places)
+        known = pl.DataFrame({"attribute_id": side.ids, "attribute": side.sentences, "family": side.families})
+        told = pl.DataFrame({"pair": rows, "attribute_rank": ranks}).with_columns(
+            side=pl.lit(side.side), **{name: known[name].gather(numbers) for name in known.columns}
+        )
+        parts.append(told.select("pair", "side", "attribute_rank", "attribute_id", "attribute", "family"))
+    return pl.concat(parts).sort("pair", maintain_order=True)

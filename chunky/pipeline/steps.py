@@ -31,8 +31,9 @@ from chunky.pipeline.frame import (
     texts,
 )
 from chunky.pipeline.model_steps import build_attributes_by_model, build_calls, build_names, nothing
+from chunky.pipeline.tracing_steps import build_null
 from chunky.pipeline.vector_members import cluster_members, clusters_worth_a_feature, neighborhood_members
-from chunky.pipeline.vectors import build_clusters, build_embeddings
+from chunky.pipeline.vectors import build_clusters, build_embeddings, build_postings
 from chunky.settings import RULES, Settings
 from chunky.tables import TABLES
 from chunky.warehouse import Transaction, Warehouse
@@ -200,7 +201,9 @@ STEPS: dict[str, Callable[[Warehouse, Settings, Progress], Built]] = {
     "attributes": build_attributes,
     "embeddings": build_embeddings,
     "clusters": build_clusters,
+    "postings": build_postings,
     "names": build_names,
+    "null": build_null,
     "features": build_features,
     "pairs": build_pairs,
     "findings": build_findings,

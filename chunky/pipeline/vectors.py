@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -187,6 +187,32 @@ def _write_centroids(lake: Warehouse, transaction: Transaction, found: list[_Clu
         columns = [pa.array(side.cluster_ids[kept]), column]
         table.append(pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields)))
     transaction.pin("clusters.centroids", facts)
+
+
+def build_postings(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
+    """Put the sentences of all rows in order of their cluster (`clusters.postings`)."""
+
+    def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
+        transaction.write("clusters.postings", _ranked(lens.model("clusters.postings")), facts)
+
+    return run_step(lake, settings, "postings", work)
+
+
+def _ranked(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows, in order of attribute_id, with posting_rank: counted as they pass, since a window function over
+    67 million rows does not fit in 2 GB.
+    """
+    last, seen = None, 0
+    for batch in batches:
+        ids = batch.column("attribute_id").to_numpy()
+        starts = np.flatnonzero(np.append(True, ids[1:] != ids[:-1])[: len(ids)])
+        lengths = np.diff(np.append(starts, len(ids)))
+        ranks = np.arange(1, len(ids) + 1) - np.repeat(starts, lengths)
+        if len(ids) and ids[0] == last:
+            ranks[: lengths[0]] += seen
+        if len(ids):
+            last, seen = ids[-1], int(ranks[-1])
+        yield batch.append_column("posting_rank", pa.array(ranks.astype(np.int32)))
 
 
 class Picked:

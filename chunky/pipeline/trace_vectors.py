@@ -1,0 +1,114 @@
+"""The vectors that a tracer looks at: sentences of the lake by id, those nearest to a crux, clusters of new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from chunky import clusters
+from chunky.devices import pick
+from chunky.embedders import get_embedder
+from chunky.errors import LakeError
+from chunky.indexes import Index, choose_engine, open_index
+from chunky.pipeline.vectors import Picked, embedder_of, is_from
+from chunky.settings import Settings
+from chunky.warehouse import Warehouse
+
+I64 = npt.NDArray[np.int64]
+F32 = npt.NDArray[np.float32]
+
+_LONGEST_TEXT = 20_000  # characters of a query that are embedded: models cut at some 2,000
+
+
+class SentenceVectors:
+    """Vectors of the attribute sentences of a lake, opened for many searches.
+
+    `sentences` has attribute_id, side, rows and cluster_id of every sentence of the lake. LakeError for vectors that
+    another embedder made.
+    """
+
+    def __init__(self, lake: Warehouse, settings: Settings, sentences: pl.DataFrame) -> None:
+        self._table = lake.vectors("embeddings.vectors")
+        self._embedder = get_embedder(embedder_of(self._table), settings.embeddings.device)
+        if not is_from(self._table, self._embedder):
+            raise LakeError(
+                f"the embedder {self._embedder.name} is not the one that made this lake's vectors",
+                "build them again: chunky build",
+            )
+        self._centroids_of = lambda: lake.vectors("clusters.centroids")
+        ids = self._table.ids()
+        self._order = np.argsort(ids)
+        self._sorted = ids[self._order]
+        of_side = sentences.filter(pl.col("side") == "response")
+        places = np.sort(self.places(of_side["attribute_id"].to_numpy()))
+        self._of_side = pl.DataFrame({"attribute_id": ids[places]}).join(
+            of_side, on="attribute_id", maintain_order="left"
+        )
+        self._query_clusters = sentences.filter(pl.col("side") == "query")["cluster_id"].unique().sort()
+        device = pick(settings.embeddings.device)
+        self._picked = Picked(self._table, places)
+        self._is_held = self._picked.bytes <= settings.clusters.memory_gib * 2**30
+        engine = choose_engine("auto", len(places) * self._table.dimensions, device).engine
+        self.engine = f"{engine} on {device.name}"
+        self._device, self._index = device, cast("Index | None", None)
+
+    def places(self, ids: I64) -> I64:
+        """Places of sentences in the table, int64; LakeError for one without a vector."""
+        found = np.minimum(np.searchsorted(self._sorted, ids), max(len(self._sorted) - 1, 0))
+        if len(ids) and (not len(self._sorted) or (self._sorted[found] != ids).any()):
+            raise LakeError("a sentence has no vector", "build the lake again: chunky build")
+        return self._order[found]
+
+    def has(self, ids: pl.Series) -> pl.Series:
+        """Whether each sentence (attribute_id) is one of the lake's, bool."""
+        return ids.is_in(pl.Series(self._sorted).implode())
+
+    def encode(self, texts: Sequence[str]) -> F32:
+        """Unit vectors of texts, float32 (n, d), by the embedder of the lake."""
+        return self._embedder.encode([text[:_LONGEST_TEXT] for text in texts])
+
+    def of(self, ids: I64) -> F32:
+        """Vectors of sentences of the lake, float32 (n, d)."""
+        places = self.places(ids)
+        unique, inverse = np.unique(places, return_inverse=True)
+        return self._table.take(unique).astype(np.float32)[inverse]
+
+    def nearest(self, vectors: F32, least_rows: int, floor: float) -> pl.DataFrame:
+        """Response sentences nearest to each vector, enough of them for `least_rows` rows or all above `floor`.
+
+        Columns place (int64, of the vector), attribute_id, cluster_id, similarity (double), sentence_rows.
+        """
+        if self._index is None:
+            held = self._picked.whole() if self._is_held else self._picked
+            self._index = open_index("auto", held, self._device)
+        index, wanted = self._index, 1_024
+        while True:
+            found = index.search(vectors, min(wanted, index.count))
+            counts = self._of_side["rows"].to_numpy()[found.positions]
+            is_enough = (found.scores[:, -1] < floor) | (counts.sum(axis=1) >= 4 * least_rows)
+            if is_enough.all() or wanted >= index.count:
+                break
+            wanted *= 4
+        near = pl.DataFrame({
+            "place": np.repeat(np.arange(len(vectors)), found.positions.shape[1]),
+            "position": found.positions.ravel(),
+            "similarity": found.scores.ravel().astype(np.float64),
+        })  # fmt: skip
+        known = self._of_side.select("attribute_id", "cluster_id", sentence_rows="rows").with_row_index("position")
+        return near.filter(pl.col("similarity") >= floor).join(
+            known.with_columns(pl.col("position").cast(pl.Int64)), on="position", maintain_order="left"
+        ).drop("position")  # fmt: skip
+
+    def clusters_of(self, texts: Sequence[str]) -> pl.DataFrame:
+        """The query cluster nearest to each sentence (equation 5): cluster_id and cluster_similarity (double)."""
+        table = self._centroids_of()
+        ids = table.ids()
+        mine = np.isin(ids, self._query_clusters.to_numpy())
+        assigned = clusters.assign(self.encode(texts), table.vectors()[mine].astype(np.float32))
+        return pl.DataFrame({
+            "cluster_id": ids[mine][assigned.labels], "cluster_similarity": assigned.similarities.astype(np.float64),
+        })  # fmt: skip

@@ -1,0 +1,28 @@
+"""TURF: from one strange response to the training rows that taught it (paper: section 4.1 and appendix D.1).
+
+failures   what is traced: a query, the response that violates a rubric, and the rubric
+cruxes     which sentences about the response may be the crux, and how much each counts
+verdicts   what came of it, as a sentence
+
+Neighbors, hits, expectations, triggers, chunks and evidence are SQL (`sql/turf/`); `chunky.pipeline.tracing` runs it.
+"""
+
+from __future__ import annotations
+
+from chunky.turf.cruxes import behaviors_of, crux_id, ranked_cruxes, weigh
+from chunky.turf.failures import COLUMNS, Failure, Unusable, failure_of, failures_of
+from chunky.turf.verdicts import explain, verdicts
+
+__all__ = [
+    "COLUMNS",
+    "Failure",
+    "Unusable",
+    "behaviors_of",
+    "crux_id",
+    "explain",
+    "failure_of",
+    "failures_of",
+    "ranked_cruxes",
+    "verdicts",
+    "weigh",
+]

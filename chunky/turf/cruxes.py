@@ -1,0 +1,56 @@
+"""Cruxes: which sentences about a failing response may be what it is traced by, and how much each of them counts.
+
+The paper has a judge pick three of ten (appendix D.1.2). Where the attributes come from rules, all that hold are
+candidates and the search over cruxes and triggers is one: taking the three nearest to the rubric first and searching
+afterwards was unstable in a prototype. A candidate's weight is how near it is to the rubric, less half of how near it
+is to the query: behavior is what the content of the query does not call for.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from chunky.corpus.ids import signed_hash
+from chunky.rubrics import Rubric
+
+F32 = npt.NDArray[np.float32]
+
+QUERY_PENALTY = 0.5
+
+
+def crux_id(kind: str, text: str) -> int:
+    """Hash of (kind of evidence, sentence): the neighbors of a crux depend on nothing else."""
+    return signed_hash("crux", kind, text)
+
+
+def weigh(sentences: F32, rubric: F32, query: F32) -> tuple[F32, F32, F32]:
+    """Weight, similarity to the rubric and to the query of each sentence, float32 (n,).
+
+    `sentences` float32 (n, d), `rubric` (b, d): one vector a behavior that the rubric tells, `query` (d,); all unit.
+    The weight is the square of max(0, similarity to the nearest behavior - 0.5 x similarity to the query).
+    """
+    near = (sentences @ rubric.T).max(axis=1)
+    echo = sentences @ query
+    return np.square(np.maximum(near - np.float32(QUERY_PENALTY) * echo, 0)), near, echo
+
+
+def behaviors_of(rubric: Rubric) -> list[str]:
+    """What a rubric says that a violation looks like: its behaviors, else its principle and details."""
+    return list(rubric.behaviors or (rubric.principle, *rubric.details))
+
+
+def ranked_cruxes(cruxes: pl.DataFrame, triggers: pl.DataFrame, least: int) -> pl.DataFrame:
+    """The cruxes to be shown with crux_rank (int32, from 1): those of triggers in their order, then by weight.
+
+    `cruxes` has failure_id, crux_id, crux_weight; `triggers` failure_id, trigger_rank, crux_id. All cruxes of triggers
+    stay, and others up to `least` of a failure.
+    """
+    used = triggers.group_by("failure_id", "crux_id").agg(pl.col("trigger_rank").min().alias("first"))
+    order = ["failure_id", "first", "crux_weight", "crux_id"]
+    ordered = cruxes.join(used, on=["failure_id", "crux_id"], how="left").sort(
+        order, descending=[False, False, True, False], nulls_last=True
+    )
+    ranked = ordered.with_columns(crux_rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("failure_id"))
+    return ranked.filter(pl.col("first").is_not_null() | (pl.col("crux_rank") <= least)).drop("first")

@@ -1,0 +1,24 @@
+-- turf.evidence: the rows that support each trigger, in the order of the crux's neighbors
+-- grain: one row per trigger and supporting row, at most `evidence_rows` each
+-- paper: figures 6, 7 and 20 (examples from the training data)
+with supporting as (
+    select distinct
+        new_triggers.failure_id,
+        new_triggers.trigger_rank,
+        new_neighbors.neighbor_rank,
+        new_neighbors.row_id,
+        new_neighbors.crux_similarity,
+    from new_triggers
+    inner join new_neighbors using (crux_id)
+    inner join clusters.postings as postings using (cluster_id, row_id)
+)
+
+select
+    failure_id,
+    trigger_rank,
+    row_number() over (partition by failure_id, trigger_rank order by neighbor_rank asc)::integer as evidence_rank,
+    row_id,
+    crux_similarity,
+from supporting
+qualify evidence_rank <= getvariable('evidence_rows')
+order by failure_id, trigger_rank, evidence_rank

@@ -1,0 +1,24 @@
+-- turf.neighbors: the k rows of the mix nearest to each crux; a row is as near as its nearest sentence
+-- grain: one row per crux and neighbor
+-- paper: equation 3, over distinct rows instead of pairs; ties at the border go by row_id, which is a hash
+with candidate_rows as (
+    select
+        near_sentences.crux_id,
+        postings.row_id,
+        max(near_sentences.similarity) as crux_similarity,
+        arg_max(near_sentences.attribute_id, (near_sentences.similarity, -near_sentences.attribute_id)) as attribute_id,
+    from near_sentences
+    inner join clusters.postings as postings using (cluster_id, attribute_id)
+    where postings.posting_rank <= getvariable('k')
+    group by all
+)
+
+select
+    crux_id,
+    row_number() over (partition by crux_id order by crux_similarity desc, row_id asc)::integer as neighbor_rank,
+    row_id,
+    attribute_id,
+    crux_similarity,
+from candidate_rows
+qualify neighbor_rank <= getvariable('k')
+order by crux_id, neighbor_rank
