@@ -10,6 +10,7 @@ import pytest
 
 from chunky.settings import Settings
 from chunky.warehouse import Warehouse
+from tests import traced_lake
 
 # The instant embedder, for tests that are not about vectors: a model takes 5 s to load.
 QUICK = Settings.model_validate({"embeddings": {"embedder": "hashing"}})
@@ -27,6 +28,12 @@ def _quick_vectors() -> Iterator[None]:
 def lake(tmp_path: Path) -> Warehouse:
     """An empty lake."""
     return Warehouse(tmp_path / "lake", lock_seconds=1)
+
+
+@pytest.fixture(scope="session")
+def traced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the lake of `tests.traced_lake`, with all that traces need. Tests must not change it."""
+    return traced_lake.build(tmp_path_factory.mktemp("traced"))
 
 
 @pytest.fixture(scope="session")

@@ -249,8 +249,10 @@ def _tell_left_out(given: Given) -> None:
         sys.stderr.write(f"record {each.record_number:,} cannot be traced: {visible(each.problem)}\n")
     if len(given.unusable) > _TOLD:
         sys.stderr.write(f"and {count(len(given.unusable) - _TOLD)} more; all of them: --json\n")
-    if given.repeated:
-        sys.stderr.write(f"{count(given.repeated)} records repeat a failure before them: each is traced once\n")
+    if given.repeated == 1:
+        sys.stderr.write("1 record repeats a failure before it, which is traced once\n")
+    elif given.repeated:
+        sys.stderr.write(f"{count(given.repeated)} records repeat failures before them, which are traced once\n")
 
 
 def _print_unusable(session: Session, given: Given) -> None:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chunky.cli.marking import marked
 from chunky.cli.output import PIPE_WIDTH, Head, Printer, count, times, visible, wrapped
 
 _TEXT_CHARS = 240
@@ -114,6 +113,8 @@ def _show_cruxes(printer: Printer, trace: Mapping[str, Any]) -> None:
 
 
 def _show_evidence(printer: Printer, trace: Mapping[str, Any], evidence: int) -> None:
+    from chunky.cli.marking import marked  # numpy takes a while to import: not for `chunky --help`
+
     first = trace["triggers"][0]
     crux = next(each["text"] for each in trace["cruxes"] if each["rank"] == first["crux_rank"])
     shown = first["evidence"][:evidence]
