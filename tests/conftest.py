@@ -10,7 +10,6 @@ import pytest
 
 from chunky.settings import Settings
 from chunky.warehouse import Warehouse
-from tests import traced_lake
 
 # The instant embedder, for tests that are not about vectors: a model takes 5 s to load.
 QUICK = Settings.model_validate({"embeddings": {"embedder": "hashing"}})
@@ -33,6 +32,8 @@ def lake(tmp_path: Path) -> Warehouse:
 @pytest.fixture(scope="session")
 def traced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the lake of `tests.traced_lake`, with all that traces need. Tests must not change it."""
+    from tests import traced_lake  # the pipeline takes a second to import: not for every test
+
     return traced_lake.build(tmp_path_factory.mktemp("traced"))
 
 

@@ -384,6 +384,7 @@ def test_of_several_failures_each_is_told_and_then_the_sum(traced: Path) -> None
     result = invoke(traced, "trace", text=lines_of(FAILURE, UNCUED))
     assert "failure 1 of 2 · traced" in result.stdout
     assert "failure 2 of 2 · no trigger found" in result.stdout
+    assert "  query     Which river does »zorpal« cloud" in result.stdout
     assert result.stdout.splitlines()[-1] == "2 failures: 1 traced, 1 no trigger found"
     assert result.stderr.splitlines()[:2] == ["opening the lake …", "failures …"]
     assert invoke(traced, "trace", "--quiet", text=lines_of(FAILURE)).stderr == ""

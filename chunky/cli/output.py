@@ -164,6 +164,7 @@ class Printer:
     def json_line(self, data: Any) -> None:
         """`data` as JSON on one line of stdout: of such lines a reader takes one at a time."""
         self._out.write(f"{json_text(data, indent=None)}\n")
+        self._out.flush()
 
     def marked(self, label: str, parts: Iterable[tuple[str, bool]]) -> None:
         """`label` and a text in parts on one line; marked parts are bold, outside a terminal between » and «."""

@@ -30,8 +30,7 @@ def show_trace(printer: Printer, trace: Mapping[str, Any], evidence: int, place:
     width = printer.console().width if printer.is_terminal else PIPE_WIDTH
     if place:
         printer.line(f"{place} · {trace['verdict']} · {visible(trace['rubric'], _TRIED)}", "dim")
-        for side in ("query", "response"):
-            printer.line(f"  {side:<9} {visible(trace[side], _TEXT_CHARS)}", "dim")
+        _show_failure(printer, trace)
     for line in wrapped(visible(trace["explanation"]), width):
         printer.line(line, "bold")
     if trace["triggers"]:
@@ -44,6 +43,23 @@ def show_trace(printer: Printer, trace: Mapping[str, Any], evidence: int, place:
     _show_cruxes(printer, trace)
     if trace["triggers"] and evidence:
         _show_evidence(printer, trace, evidence)
+
+
+def _show_failure(printer: Printer, trace: Mapping[str, Any]) -> None:
+    """The failing pair, with what the best trigger and its crux quote of it."""
+    from chunky.cli.marking import marked  # numpy takes a while to import: not for `chunky --help`
+
+    trigger, crux = _told(trace)
+    printer.marked("  query     ", marked(trace["query"], trigger))
+    printer.marked("  response  ", marked(trace["response"], crux))
+
+
+def _told(trace: Mapping[str, Any]) -> tuple[str, str]:
+    """The sentences of the best trigger and of its crux; empty where nothing was traced."""
+    if not trace["triggers"]:
+        return "", ""
+    first = trace["triggers"][0]
+    return first["text"], next(each["text"] for each in trace["cruxes"] if each["rank"] == first["crux_rank"])
 
 
 def show_sum(printer: Printer, verdicts: Sequence[str]) -> None:
@@ -113,16 +129,15 @@ def _show_cruxes(printer: Printer, trace: Mapping[str, Any]) -> None:
 
 
 def _show_evidence(printer: Printer, trace: Mapping[str, Any], evidence: int) -> None:
-    from chunky.cli.marking import marked  # numpy takes a while to import: not for `chunky --help`
+    from chunky.cli.marking import marked
 
-    first = trace["triggers"][0]
-    crux = next(each["text"] for each in trace["cruxes"] if each["rank"] == first["crux_rank"])
+    first, (trigger, crux) = trace["triggers"][0], _told(trace)
     shown = first["evidence"][:evidence]
     printer.line()
     printer.line(f"{count(len(shown))} of the {count(first['hits'])} rows that teach it", "bold")
     for row in shown:
         printer.line(f"  {visible(row['chunk'])} · {visible(row['id'], _TEXT_CHARS)}", "dim")
-        printer.marked("    query     ", marked(row["query"], first["text"]))
+        printer.marked("    query     ", marked(row["query"], trigger))
         printer.marked("    response  ", marked(row["response"], crux))
 
 
