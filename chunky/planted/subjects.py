@@ -96,7 +96,7 @@ class Subjects:
         return base.queries[row], base.responses[row]
 
     def _usual_in(self, chunks: tuple[str, ...]) -> dict[str, float]:
-        """How usual each word is in the chunks' queries: 1 = as in the whole mix or more; one that never is, is left out."""
+        """How usual each word is in the chunks' queries: 1 = as in the whole mix or more; unused words are left out."""
         if chunks not in self._usual:
             base = self.world.base
             inside = [query for source, query in zip(base.sources, base.queries, strict=True) if source in chunks]
