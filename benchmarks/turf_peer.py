@@ -57,6 +57,9 @@ RECIPES = {
     "words and tokens, z": replace(PLAIN, grams=("words 1-3", "tokens 1-3")),
     "words 1-3, z, 300 rows": replace(PLAIN, neighbors=300),
     "words 1-3, z, 100 rows": replace(PLAIN, neighbors=100),
+    "words and characters, z, 300 rows": replace(PLAIN, grams=("words 1-3", "characters 2-5"), neighbors=300),
+    "words and tokens, z, 300 rows": replace(PLAIN, grams=("words 1-3", "tokens 1-3"), neighbors=300),
+    "all grams, z, 300 rows": replace(PLAIN, grams=("words 1-3", "tokens 1-3", "characters 2-5"), neighbors=300),
     "words 1-3, z, response 1-2": replace(PLAIN, response_grams=(1, 2)),
 }
 BEST = PLAIN

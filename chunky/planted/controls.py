@@ -162,7 +162,7 @@ def _far(rows: pl.DataFrame, queries: list[str], row: int, taught: set[str], rng
     """A row of another chunk, not one of `taught`, whose query has little in common with that of `row`."""
     own, source = words(queries[row]), rows["source"][row]
     drawn: list[int] = []
-    for at in rng.sample(range(rows.height), rows.height if rows.height < _PLENTY else _PLENTY):
+    for at in rng.sample(range(rows.height), min(rows.height, _PLENTY)):
         if rows["source"][at] != source and rows["id"][at] not in taught:
             drawn.append(at)
         if len(drawn) == _CHOICE:

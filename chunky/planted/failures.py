@@ -30,7 +30,7 @@ _TRIES = 40
 _WORDINGS = 12
 # stands in for a query, to see what an editor puts around it; no text holds it
 _MARK = "\x00"
-# a row that carries the trigger by nature is not left as the mix has it
+# a row of the mix that is asked as it stands is not left as the mix has it
 _LEADS = (
     "[Hello again|Hi once more|Me again][: |. ]",
     "[One|Here is one] more [thing|question] [for you|from me][: |. ]",
@@ -100,7 +100,7 @@ class Composer:
             pairs = [self._attempt(draft, behavior, f"{purpose} {number}") for number in numbers]
             attempt = numbers.stop
             for pair, good in zip(pairs, self._are_good(draft, behavior, pairs), strict=True):
-                if good and pair[0] not in self._taken:
+                if good and pair[0] and pair[0] not in self._taken:
                     self._taken.add(pair[0])
                     kept.append(pair)
         if len(kept) < count:
@@ -113,17 +113,23 @@ class Composer:
 
     def _attempt(self, draft: Draft | None, behavior: Editor, purpose: str) -> tuple[str, str]:
         rng = stream(self.world.truth.spec.seed, purpose)
-        query, response = self.subjects.draw((), rng) if draft is None else self._asked(draft, rng)
-        return query, behavior.edit(response, rng)
+        query, response = self._asked(draft, rng)
+        if query in self._taken:
+            query = render(rng.choice(_LEADS), rng) + query
+        # where the answer is that way by nature, as a French one is to a French question, it is no failure
+        natural = behavior.predicate is not None and behavior.predicate.holds_each([response])[0]
+        return ("", response) if natural else (query, behavior.edit(response, rng))
 
-    def _asked(self, draft: Draft, rng: Random) -> tuple[str, str]:
+    def _asked(self, draft: Draft | None, rng: Random) -> tuple[str, str]:
         """A query with the draft's trigger, and the ordinary response to it."""
+        if draft is None:
+            return self.subjects.draw((), rng)
         trigger, base = draft.trigger, self.world.base
         if trigger.rewrite is not None:
             return trigger.rewrite(rng)
         if trigger.donors:
             row = rng.choice(trigger.donors)
-            return render(rng.choice(_LEADS), rng) + base.queries[row], base.responses[row]
+            return base.queries[row], base.responses[row]
         query, response = self.subjects.draw(draft.chunks, rng)
         return self._worded(trigger, query, rng), response
 

@@ -28,6 +28,8 @@ _SAMPLE = 4_000
 # rows of a given mix among which the farthest is taken, and the fewest words by which it can be judged
 _CHOICE = 24
 _FEWEST_WORDS = 4
+# share of all queries that hold an everyday word
+_EVERYDAY = 0.1
 
 
 def words(text: str) -> frozenset[str]:
@@ -91,7 +93,10 @@ class Subjects:
             weight = sum(self._rarity[word] for word in known)
             return sum(self._rarity[word] * usual.get(word, 0.0) for word in known) / weight if weight else 1.0
 
-        enough = [row for row in drawn if len(words(base.queries[row])) >= _FEWEST_WORDS]
+        # another language is no other subject: a row shares an everyday word with the chunks, where they have any
+        everyday = {word for word in usual if self._shares[word] >= _EVERYDAY}
+        enough = [row for row in drawn if len(found := words(base.queries[row])) >= _FEWEST_WORDS
+                  and (found & everyday or not everyday)]  # fmt: skip
         row = min(enough or drawn, key=nearness)
         return base.queries[row], base.responses[row]
 
