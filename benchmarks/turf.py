@@ -56,6 +56,7 @@ def of_peer(make: Callable[[pl.DataFrame], Callable[[str, str], list[turf_peer.P
 
 CONTENDERS: dict[str, Contender] = {
     "peer": of_peer(turf_peer.peer),
+    "peer, whole tokens": of_peer(lambda rows: turf_peer.peer(rows, turf_peer.TOKENS)),
     "no skill": of_peer(turf_peer.no_skill),
 }
 
@@ -104,7 +105,7 @@ def compete(
             ready = time.process_time()
             found[name].append(judge(world, failures, tracer))
             each = (time.process_time() - ready) / len(failures)
-            print(f"  {name:<30}{_line(found[name][-1])}  {ready - started:6.1f} CPU s, {1000 * each:6.1f} ms each",
+            print(f"  {name:<36}{_line(found[name][-1])}  {ready - started:6.1f} CPU s, {1000 * each:6.1f} ms each",
                   flush=True)  # fmt: skip
     return found
 
@@ -117,12 +118,12 @@ def _line(counts: Counter[tuple[str, str]]) -> str:
 def report(found: Mapping[str, Sequence[Counter[tuple[str, str]]]]) -> None:
     """Shares over all worlds."""
     heads = "".join(f"{tier + ' ' + figure:>20}" for tier in TIERS for figure in FIGURES)
-    print(f"\n{'':<30}{heads}")
+    print(f"\n{'':<36}{heads}")
     for name, worlds in found.items():
         total = sum(worlds, Counter[tuple[str, str]]())
         cells = [f"{total[tier, figure] / max(1, total[tier, 'of']):.2f} of {total[tier, 'of']}"
                  for tier in TIERS for figure in FIGURES]  # fmt: skip
-        print(f"{name:<30}" + "".join(f"{cell:>20}" for cell in cells))
+        print(f"{name:<36}" + "".join(f"{cell:>20}" for cell in cells))
 
 
 def main() -> None:
