@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from benchmarks import common
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -75,12 +77,12 @@ def peer(rows: pl.DataFrame, recipe: Recipe = BEST) -> Callable[[str, str], list
     """
     import numpy as np
     from scipy.sparse import hstack
-    from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
+    text = common.peer("sklearn.feature_extraction.text", "scikit-learn")
     sources = rows["source"].to_list()
-    vectorizer = TfidfVectorizer(ngram_range=recipe.response_grams, sublinear_tf=True)
+    vectorizer = text.TfidfVectorizer(ngram_range=recipe.response_grams, sublinear_tf=True)
     responses = vectorizer.fit_transform(rows["response"])
-    counters = [CountVectorizer(binary=True, min_df=FEWEST, **GRAMS[name]) for name in recipe.grams]
+    counters = [text.CountVectorizer(binary=True, min_df=FEWEST, **GRAMS[name]) for name in recipe.grams]
     held = hstack([counter.fit_transform(rows["query"]) for counter in counters]).tocsc()
     names = np.concatenate([counter.get_feature_names_out() for counter in counters])
     totals = np.asarray(held.sum(axis=0)).ravel()
@@ -110,10 +112,10 @@ def peer(rows: pl.DataFrame, recipe: Recipe = BEST) -> Callable[[str, str], list
 def no_skill(rows: pl.DataFrame) -> Callable[[str, str], list[PeerTrigger]]:
     """The n-grams that most queries of the mix hold, whatever failed."""
     import numpy as np
-    from sklearn.feature_extraction.text import CountVectorizer
 
+    text = common.peer("sklearn.feature_extraction.text", "scikit-learn")
     sources = rows["source"].to_list()
-    counter = CountVectorizer(binary=True, min_df=FEWEST, **GRAMS["words 1-3"])
+    counter = text.CountVectorizer(binary=True, min_df=FEWEST, **GRAMS["words 1-3"])
     held = counter.fit_transform(rows["query"]).tocsc()
     totals = np.asarray(held.sum(axis=0)).ravel()
     found = []
