@@ -354,8 +354,9 @@ COLUMNS: dict[str, Column] = _columns(
     Column("null_share", "double", "share of the neighborhoods of random response attributes in which the cluster has "
            "a trigger_score as high", **_SHARE),
     Column("trigger_rank", "int32", "rank among the triggers of the failure, from 1", minimum=1),
-    Column("trace_score", "double", "what ranks triggers: association / (1 + 20 chance_association) × (crux_weight less a "
-           "quarter of echo)^1.5 × exclusivity^4 × √(lower bound of P(crux given trigger)); or hits, as in the paper"),
+    Column("trace_score", "double", "what ranks triggers: association / (1 + 20 chance_association) × (crux_weight "
+           "less a quarter of echo)^1.5 × exclusivity^4 × √(lower bound of P(crux given trigger)); or hits, as in "
+           "the paper"),
     Column("chunk_shares", "list<double>", "share of the supporting rows of each of the chunks, in their order"),
     Column("evidence_rank", "int32", "rank among the supporting rows of a trigger, in the order of neighbors, from 1",
            minimum=1),
