@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -62,23 +63,23 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.features) + len(self.topics.topics)
 
-    @property
+    @cached_property
     def sentences(self) -> list[str]:
         """The sentence of each attribute."""
         texts = [feature.text for feature in self.features] + [topic.text for topic in self.topics.topics]
         return [sentence_of(self.side, text) for text in texts]
 
-    @property
+    @cached_property
     def families(self) -> list[str]:
         """The family of each attribute."""
         return [family_of(feature) for feature in self.features] + ["topic"] * len(self.topics.topics)
 
-    @property
+    @cached_property
     def ids(self) -> I64:
         """`attribute_id` of each attribute, int64."""
         return np.array([signed_hash(self.side, text) for text in self.sentences], np.int64)
 
-    @property
+    @cached_property
     def places(self) -> I64:
         """The place of each attribute in the ranking of its side, int64, from 0."""
         ranking = order(self.weights, self.rows, self.ids)

@@ -22,16 +22,14 @@ crux_sizes as (
     group by all
 ),
 
-shared_rows as (  -- a row with several sentences of the cluster counts once
+cluster_rows as (  -- a row with several sentences of the cluster counts once; few rows are left when that is looked at
     select distinct
-        crux_rows.crux_id,
-        postings.cluster_id,
-        postings.chunk,
-        crux_rows.row_id,
-        crux_rows.pairs,
-    from clusters.postings as postings
+        cluster_id,
+        row_id,
+        chunk,
+    from clusters.postings
     inner join wanted using (cluster_id)
-    inner join crux_rows using (row_id)
+    where row_id in (select crux_rows.row_id from crux_rows)
 ),
 
 counted_by_chunk as (
@@ -51,7 +49,8 @@ counted_by_chunk as (
             chunk,
             count(*) as chunk_hits,
             sum(pairs) as chunk_pair_hits,
-        from shared_rows
+        from cluster_rows
+        inner join crux_rows using (row_id)
         group by all
     ) as shared
     inner join clusters.chunks as chunks using (cluster_id, chunk)
