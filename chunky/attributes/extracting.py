@@ -18,7 +18,7 @@ from chunky.attributes.topics import Topics, WordVectors, fit
 from chunky.attributes.weighing import CAP, order, strongest, synonyms
 from chunky.attributes.words import vocabulary
 from chunky.errors import InputError
-from chunky.features import Feature, mine_phrases
+from chunky.features import Feature, Prepared, mine_phrases
 from chunky.tables import SIDES
 
 if TYPE_CHECKING:
@@ -188,9 +188,9 @@ def _hold(
 ) -> Extracted:
     """The second pass over the texts: which attributes each row has; then their weights."""
     row_ids, chunks, contents, parts = [], [], [], []
-    done = 0
+    done, prepared = 0, Prepared([feature for part in features for feature in part])
     for group in groups(texts()):
-        parts.append(held(group, features, topics))
+        parts.append(held(group, features, topics, prepared))
         row_ids.append(group["row_id"].to_numpy())
         frame = pl.DataFrame(group.select(["chunk", *SIDES]))
         chunks.append(frame["chunk"].cast(pl.String))
@@ -267,7 +267,7 @@ def extract_pairs(queries: Sequence[str], responses: Sequence[str], fitted: Fitt
     """The attributes of many pairs at once, as `extract_texts` gives them, by pair (int64, from 0), side and rank."""
     pairs = pa.table({"query": pa.array(queries, pa.string()), "response": pa.array(responses, pa.string())})
     sides = fitted.sides
-    found = held(pairs, [side.features for side in sides], [side.topics for side in sides])
+    found = held(pairs, [side.features for side in sides], [side.topics for side in sides], fitted.prepared)
     parts = []
     for side, mine in zip(sides, found, strict=True):
         rows, numbers, ranks = _ranked(mine, np.arange(pairs.num_rows), side.places)

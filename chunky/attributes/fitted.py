@@ -16,7 +16,7 @@ from chunky.attributes.topics import Topic, Topics
 from chunky.attributes.weighing import order
 from chunky.attributes.words import Words
 from chunky.corpus.ids import signed_hash
-from chunky.features import Feature, shape_features
+from chunky.features import Feature, Prepared, shape_features
 from chunky.shapes.answers import ANSWERS
 from chunky.shapes.asks import ASKS
 from chunky.shapes.demands import DEMANDS
@@ -99,6 +99,11 @@ class Fitted:
     def sides(self) -> tuple[Vocabulary, Vocabulary]:
         """Query side, response side."""
         return self.query, self.response
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """The features of both sides, ready to be looked up in texts."""
+        return Prepared([feature for side in self.sides for feature in side.features])
 
     def tables(self) -> dict[str, pa.Table]:
         """The fitted state as tables: `texts` (attributes of one row or more), `words` and `topics`."""

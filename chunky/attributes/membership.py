@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from chunky.attributes.topics import Topics
-from chunky.features import Feature, find_members
+from chunky.features import Feature, Prepared
 from chunky.tables import SIDES
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ I64 = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Texts = Callable[[], Iterable[pa.Table]]
 
-_GROUP_ROWS = 32_768  # finders are made once a group; a few groups' worth of texts is all that is in memory
+_GROUP_ROWS = 32_768  # a few groups' worth of texts is all that is in memory
 _GROUP_BYTES = 64 * 2**20
 
 
@@ -54,15 +54,22 @@ def groups(batches: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting)
 
 
-def held(texts: pa.Table, features: Sequence[Sequence[Feature]], topics: Sequence[Topics]) -> tuple[Held, Held]:
+def held(
+    texts: pa.Table,
+    features: Sequence[Sequence[Feature]],
+    topics: Sequence[Topics],
+    prepared: Prepared | None = None,
+) -> tuple[Held, Held]:
     """Attributes of every row of one table, query side and response side.
 
-    `features` and `topics` by side; attribute numbers count a side's features first, then its topics.
+    `features` and `topics` by side; attribute numbers count a side's features first, then its topics. `prepared` holds
+    the features of both sides, where they are looked up more than once.
     """
     size = texts.num_rows
     columns: dict[str, Any] = {"row_id": np.arange(size), "chunk": pa.repeat("", size)}
     numbered = pa.table(columns | {side: texts[side] for side in SIDES})
-    members = find_members([feature for part in features for feature in part], [numbered])
+    both = prepared or Prepared([feature for part in features for feature in part])
+    members = both.find([numbered])
     query, response = (
         _compress(size, [members[feature.feature_id] for feature in mine], themes.assign(_column(texts, side)))
         for side, mine, themes in zip(SIDES, features, topics, strict=True)

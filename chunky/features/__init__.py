@@ -7,7 +7,16 @@ Both `attributes` (which says them as sentences) and `correlations` (which pairs
 from __future__ import annotations
 
 from chunky.features.feature import Feature, chunk_features, keyword_feature, shape_features
-from chunky.features.members import find_members
+from chunky.features.members import Prepared, find_members
 from chunky.features.mining import MIN_Z, mine_phrases
 
-__all__ = ["MIN_Z", "Feature", "chunk_features", "find_members", "keyword_feature", "mine_phrases", "shape_features"]
+__all__ = [
+    "MIN_Z",
+    "Feature",
+    "Prepared",
+    "chunk_features",
+    "find_members",
+    "keyword_feature",
+    "mine_phrases",
+    "shape_features",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from chunky.corpus.ids import signed_hash
 from chunky.shapes import SHAPES
@@ -27,7 +28,7 @@ class Feature:
     position: str | None = None
     origin: str = "built-in"
 
-    @property
+    @cached_property
     def feature_id(self) -> int:
         """Signed 64-bit hash of what the feature is, not of how it is called."""
         return signed_hash(self.kind, self.side, self.position, self.definition)
