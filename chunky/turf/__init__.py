@@ -1,6 +1,7 @@
 """TURF: from one strange response to the training rows that taught it (paper: section 4.1 and appendix D.1).
 
 failures   what is traced: a query, the response that violates a rubric, and the rubric
+reading    the files that failures come in
 cruxes     which sentences about the response may be the crux, and how much each counts
 verdicts   what came of it, as a sentence
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from chunky.turf.cruxes import behaviors_of, crux_id, ranked_cruxes, weigh
 from chunky.turf.failures import COLUMNS, Failure, Unusable, failure_of, failures_of
+from chunky.turf.reading import read_records
 from chunky.turf.verdicts import explain, verdicts
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "failure_of",
     "failures_of",
     "ranked_cruxes",
+    "read_records",
     "verdicts",
     "weigh",
 ]
