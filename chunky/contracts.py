@@ -189,8 +189,7 @@ def queries(entry: Table) -> list[ContractQuery]:
         if conditions:
             sql = f"select count(*) as broken from {_q(entry.name)} where {' or '.join(conditions)}"
             found.append(ContractQuery(f"{name}_is_valid", column.meaning, sql))
-    for promise in entry.promises:
-        found.append(ContractQuery(promise.name, promise.meaning, sql_text(f"promises.{promise.name}")))
+    found += [ContractQuery(each.name, each.meaning, sql_text(f"promises.{each.name}")) for each in entry.promises]
     for reference in entry.references:
         sql = (
             f"select count(*) as broken from {_q(entry.name)} as here anti join {_q(reference.table)} as there "

@@ -1,7 +1,8 @@
 """The stages of the lake: what each makes, from what, and which code and settings its results depend on.
 
-Read top to bottom this is the order of a build; what an audit adds, once for each audit, comes after it. `code` (with all that it imports and calls) and `sections` feed the
-fingerprint (see `chunky.fingerprints`); `reads` is the stage's upstream, `tables` its output in order of commit.
+Read top to bottom this is the order of a build; what an audit adds, once for each audit, comes after it. `code` (with
+all that it imports and calls) and `sections` feed the fingerprint (see `chunky.fingerprints`); `reads` is the stage's
+upstream, `tables` its output in order of commit.
 """
 
 from __future__ import annotations

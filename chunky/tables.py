@@ -71,8 +71,8 @@ class Watch:
 class Table:
     """One table: its grain, columns in order (`?` = nullable), key, and how it is cut on disk.
 
-    `partition` is `chunk`, `file`, `audit` or empty (the whole table is one partition). `is_view` marks a table that is a
-    SQL view over others and holds no files. `storage` is `parquet`, or `lance` for tables of vectors.
+    `partition` is `chunk`, `file`, `audit` or empty (the whole table is one partition). `is_view` marks a table that is
+    a SQL view over others and holds no files. `storage` is `parquet`, or `lance` for tables of vectors.
     """
 
     name: str

@@ -67,6 +67,12 @@ def chosen(case: Case, gates: reference.Gates) -> dict[int, list[reference.Trigg
     return found
 
 
+def tight(case: Case) -> reference.Gates:
+    """Gates that lie exactly where an option of the world is."""
+    every = [each.counted.lift for told in chosen(case, GATES[1]).values() for each in told]
+    return GATES[1]._replace(min_lift=sorted(every)[len(every) // 2] if every else 1.0)
+
+
 def sized(case: Case, crux: int) -> reference.Size:
     return reference.size(case.world.mix, case.world.near[crux], case.rows[crux])
 
@@ -78,9 +84,7 @@ def from_sql(case: Case, gates: reference.Gates) -> pl.DataFrame:
         sizes = run(lens, "turf.cruxes")
         with seen(lens, candidate_clusters=pl.DataFrame({"cluster_id": world.clusters})):
             hits = run(lens, "turf.cluster_hits")
-        with seen(
-            lens, query_attributes=query_attributes(world), new_cruxes=candidates(world, sizes), new_hits=hits
-        ):
+        with seen(lens, query_attributes=query_attributes(world), new_cruxes=candidates(world, sizes), new_hits=hits):
             return run(lens, "turf.triggers", **gates._asdict())
 
 
@@ -121,7 +125,7 @@ def test_hits_expectation_lift_and_score(case: Case, reading: str) -> None:
 
 def test_triggers(case: Case) -> None:
     columns = ("failure_id", "trigger_rank", "crux_id", "attribute", "cluster_id", *reference.Hits._fields)
-    for gates in GATES:
+    for gates in (*GATES, tight(case)):
         wanted = [
             (failure, rank, one.crux_id, one.attribute, one.cluster_id, *one.counted, one.null_share, one.trace_score)
             for failure, told in sorted(chosen(case, gates).items())
@@ -146,9 +150,7 @@ def test_extents_chunks_and_evidence(case: Case) -> None:
     wanted = [
         (failure, rank, place, *each)
         for failure, rank, crux, cluster in told
-        for place, each in enumerate(
-            reference.evidence(world.mix, case.rows[crux], cluster, EVIDENCE_ROWS), 1
-        )
+        for place, each in enumerate(reference.evidence(world.mix, case.rows[crux], cluster, EVIDENCE_ROWS), 1)
     ]
     assert evidence.rows() == wanted
 
@@ -210,7 +212,10 @@ def test_other_names_of_rows_change_nothing_but_ties(case: Case, tmp_path: Path)
         world.mix.cluster_of,
     )
     other = World(renamed, world.near, world.attributes, world.weights, world.k, world.null)
-    with Lens(write_world(Warehouse(tmp_path / "lake"), other)) as lens, seen(lens, near_sentences=near_sentences(other)):
+    with (
+        Lens(write_world(Warehouse(tmp_path / "lake"), other)) as lens,
+        seen(lens, near_sentences=near_sentences(other)),
+    ):
         neighbors = run(lens, "turf.neighbors", k=world.k)
         with seen(lens, new_neighbors=neighbors):
             sizes = run(lens, "turf.cruxes").sort("crux_id")
@@ -226,7 +231,7 @@ def test_other_names_of_rows_change_nothing_but_ties(case: Case, tmp_path: Path)
 @pytest.mark.parametrize("case", range(REWRITTEN), indirect=True)
 def test_rows_that_share_nothing_only_lower_the_expectation(case: Case, tmp_path: Path) -> None:
     world = case.world
-    strangers = {row: "z" for row in range(1, 8)}
+    strangers = dict.fromkeys(range(1, 8), "z")
     bigger = reference.Mix({**world.mix.chunks, **strangers}, world.mix.rows, world.mix.cluster_of)
     other = World(bigger, world.near, world.attributes, world.weights, world.k, world.null)
     wanted = pl.DataFrame({"cluster_id": world.clusters})

@@ -93,7 +93,7 @@ def pair_neighbors(mix: Mix, near: Mapping[int, float], k: int) -> list[Neighbor
 
 
 class Size(NamedTuple):
-    """How many neighbors a crux has, rows tied with the last of them, and rows as near as it or nearer, beyond k too."""
+    """How many neighbors a crux has, rows tied with the last of them, and rows as near as it, beyond k too."""
 
     neighbors: int
     tied_rows: int
@@ -166,7 +166,7 @@ class Gates(NamedTuple):
 
 
 class Trigger(NamedTuple):
-    """One trigger: its crux and attribute, cluster, counts, share of the null that does as well, and its rank's score."""
+    """One trigger: its crux and attribute, cluster, counts, share of the null that does as well, ranking score."""
 
     crux_id: int
     attribute_rank: int
@@ -252,5 +252,3 @@ def evidence(mix: Mix, found: Sequence[Neighbor], cluster_id: int, most: int) ->
     """(row_id, similarity) of the neighbors that carry the trigger, in their order."""
     carriers = mix.rows_of_cluster(cluster_id)
     return [(each.row_id, each.similarity) for each in found if each.row_id in carriers][:most]
-
-

@@ -2,8 +2,9 @@
 
 One templated sentence can stand for 50,000 rows, and a row has many sentences. A row is as similar as its best
 sentence, k counts distinct rows, ties at the border are cut by the row's id, which is a hash, so that no chunk is
-favored, and how many rows stood at the border is reported; `sql/turf/neighbors.sql` cuts them alike. The paper's reading
-counts pairs instead (equation 3: slots (i, l), row i and its l-th sentence): a row then stands once for each near sentence.
+favored, and how many rows stood at the border is reported; `sql/turf/neighbors.sql` cuts them alike. The paper's
+reading counts pairs instead (equation 3: slots (i, l), row i and its l-th sentence): a row then stands once for each
+near sentence.
 """
 
 from __future__ import annotations

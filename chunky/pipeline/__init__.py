@@ -1,4 +1,4 @@
-"""The method: files in (`taking`), every other step (`steps`), what an audit adds (`audits`), and the frame all stand in.
+"""The method: files in (`taking`), every other step (`steps`), what an audit adds (`audits`), and the frame of all.
 
 Only this touches the lake.
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from chunky.pipeline.audits import (
     AUDIT_STEPS,
+    AUDIT_FOLDER,
+    audit_files,
     audits_of_lake,
     confirm_audit,
     failures_of_audit,
@@ -37,6 +39,7 @@ from chunky.pipeline.vector_members import Near, nearest_sentences
 
 __all__ = [
     "AUDIT_STEPS",
+    "AUDIT_FOLDER",
     "STEPS",
     "Built",
     "Estimate",
@@ -44,6 +47,7 @@ __all__ = [
     "Metered",
     "Near",
     "Progress",
+    "audit_files",
     "audits_of_lake",
     "build_counts",
     "build_features",

@@ -24,7 +24,7 @@ from chunky.tables import TABLES
 from chunky.turf import Failure
 from chunky.warehouse import PartWriter, Transaction, Warehouse
 
-FOLDER = "failures"  # of the lake: one file an audit, named like it
+AUDIT_FOLDER = "failures"  # of the lake: one file an audit, named like it
 _SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
 _BATCH = 100  # failures traced at once: 300 cruxes of 1,000 neighbors are some 10 MB
 
@@ -114,7 +114,7 @@ def remove_audit(lake: Warehouse, audit: str) -> int:
 
 def audits_of_lake(lake: Warehouse) -> tuple[str, ...]:
     """Audits that the lake holds traces of or a file of failures for, sorted."""
-    return tuple(sorted({key[0] for key in lake.parts("turf.failures")} | set(_files(lake))))
+    return tuple(sorted({key[0] for key in lake.parts("turf.failures")} | set(audit_files(lake))))
 
 
 def traces_of_audit(lake: Warehouse, audit: str) -> Traces:
@@ -134,7 +134,7 @@ def failures_of_audit(lake: Warehouse, audit: str) -> list[Failure]:
     Raises InputError for a record that cannot be traced, and where the rubric of a failure was a file that the lake
     does not have; MissingTable when there is neither.
     """
-    if path := _files(lake).get(audit):
+    if path := audit_files(lake).get(audit):
         source = Source(str(path), str(path), "", path.stat().st_size)
         failures, unusable = turf.failures_of(turf.read_records(source), rubrics.rubric)
         if unusable:
@@ -158,13 +158,13 @@ def _again(row: dict[str, str]) -> Failure:
             return failure
     raise InputError(
         f"the rubric {row['rubric']} came from a file, of which the lake knows the principle alone",
-        f"trace again with the file, or put the failures into the lake's folder {FOLDER}",
+        f"trace again with the file, or put the failures into the lake's folder {AUDIT_FOLDER}",
     )
 
 
-def _files(lake: Warehouse) -> dict[str, Path]:
+def audit_files(lake: Warehouse) -> dict[str, Path]:
     """Audit → its file of failures; of several with one name the first by suffix."""
-    folder = lake.root / FOLDER
+    folder = lake.root / AUDIT_FOLDER
     found = [path for suffix in _SUFFIXES for path in sorted(folder.glob(f"*{suffix}"))]
     return {path.stem: path for path in reversed(found)}
 

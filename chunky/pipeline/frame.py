@@ -108,7 +108,8 @@ def run_step(
 ) -> Built:
     """Run `work` in a transaction over the step's tables, unless they already hold the result it would give.
 
-    A step of an `audit` replaces the partitions of that audit; any other the whole of its tables. LakeError when an upstream table changed meanwhile: nothing is written, because the result would be of two states.
+    A step of an `audit` replaces the partitions of that audit; any other the whole of its tables.
+    LakeError when an upstream table changed meanwhile: nothing is written, because the result would be of two states.
     """
     started = time.monotonic()
     this, facts = stage(name), step_provenance(lake, settings, name, extra, audit)
@@ -124,7 +125,10 @@ def run_step(
                         transaction.replace_all(table)
                 work(lens, transaction, facts)
                 if step_provenance(lake, settings, name, extra, audit) != facts:
-                    raise LakeError(f"the lake changed while {name} was built", "build again: chunky build")
+                    raise LakeError(
+                        f"the lake changed while {name} was built",
+                        "trace again" if audit else "build again: chunky build",
+                    )
         memory.release()
     rows = {table: sum(part.rows for part in _parts(lake, table, audit)) for table in this.tables}
     return Built(name, rows, facts["fingerprint"], is_new, time.monotonic() - started)
@@ -137,7 +141,7 @@ def is_built(lake: Warehouse, this: Stage, fingerprint: str, audit: str = "") ->
 
 
 def _key_of(table: str, audit: str) -> Key:
-    """Where the partitions of an audit lie in a table: under its name, or everywhere in a table that is cut otherwise."""
+    """What the keys of an audit's partitions begin with: its name, or nothing in a table that is cut otherwise."""
     return (audit,) if audit and TABLES[table].partition == "audit" else ()
 
 

@@ -23,5 +23,7 @@ def read_records(source: Source, names: Sequence[str] = COLUMNS) -> Iterator[Map
         frame = readers[suffix](source.path)
     except (pl.exceptions.PolarsError, OSError) as error:
         problem = str(error).partition("\n")[0]
-        raise InputError(f"{source.file} cannot be read: {problem}", "give records of query, response, rubric") from error
+        raise InputError(
+            f"{source.file} cannot be read: {problem}", "give records of query, response, rubric"
+        ) from error
     yield from frame.select(name for name in names if name in frame.columns).iter_rows(named=True)

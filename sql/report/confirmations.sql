@@ -44,7 +44,7 @@ cue_sizes as (
     group by all
 ),
 
-overlaps as (
+meetings as (
     select
         cluster_id,
         trigger_id,
@@ -59,7 +59,7 @@ alike as (
         cluster_id,
         trigger_id,
         shared_rows / (cluster_rows + cue_rows - shared_rows) as trigger_similarity,
-    from overlaps
+    from meetings
     inner join cluster_sizes using (cluster_id)
     inner join cue_sizes using (trigger_id)
     where trigger_similarity >= getvariable('least_similarity')
