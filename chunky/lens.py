@@ -144,7 +144,7 @@ def define(
                 f'create or replace view "{entry.schema_name}"."{entry.short_name}" as {sql_text(entry.name)}'
             )
         _comment(connection, entry)
-    for statement in macro_statements():
+    for statement in macro_statements(has_vectors):
         connection.execute(statement)
 
 
@@ -208,11 +208,14 @@ def _comment(connection: duckdb.DuckDBPyConnection, entry: Table) -> None:
         connection.execute(f'comment on column {name}."{column}" is {literal(COLUMNS[column].meaning)}')
 
 
-def macro_statements() -> list[str]:
-    """Every macro of `sql/macros/`, in path order but `stats` first, on which the others build; without assertions."""
+def macro_statements(has_vectors: bool = True) -> list[str]:
+    """Every macro of `sql/macros/`, in path order but `stats` first, on which the others build; without assertions.
+
+    DuckDB looks up the tables of a macro when it is made: those of `embeddings` are left out where vectors are.
+    """
     folder = sql_folder() / "macros"
     paths = sorted(folder.rglob("*.sql"), key=lambda path: (path.parent.name != "stats", path))
-    return [macro_parts(path)[0] for path in paths]
+    return [macro_parts(path)[0] for path in paths if has_vectors or path.parent.name != "embeddings"]
 
 
 def macro_parts(path: Path) -> tuple[str, str]:

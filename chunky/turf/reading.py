@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -20,7 +22,7 @@ def read_records(source: Source, names: Sequence[str] = COLUMNS) -> Iterator[Map
     readers = {".parquet": pl.read_parquet, ".csv": pl.read_csv, ".json": pl.read_json, ".jsonl": pl.read_ndjson}
     suffix = next((suffix for suffix in readers if source.file.endswith(suffix)), ".jsonl")
     try:
-        frame = readers[suffix](source.path)
+        frame = readers[suffix](BytesIO(Path(source.path).read_bytes()))  # a path may look like a pattern
     except (pl.exceptions.PolarsError, OSError) as error:
         problem = str(error).partition("\n")[0]
         raise InputError(
