@@ -31,7 +31,8 @@ from dagster_project.definitions import defs
 
 AWKWARD = "b | [x], y"  # Dagster forbids these characters in partition keys
 AUDIT = "stock remarks | [x], y"
-LOOSE = {"turf.max_crux_share": "0.5", "turf.max_cluster_share": "0.5", "turf.min_lift": "1.5"}
+LOOSE = {f"turf.{name}": value for name, value in (("max_crux_share", "0.5"), ("max_cluster_share", "0.5"))}
+LOOSE |= {"turf.min_lift": "1.5", "turf.max_null_share": "1"}
 WORDS = "please write explain a story about the code in python with two parts and list what follows"
 
 
@@ -254,6 +255,8 @@ def test_an_audit_is_a_partition_of_its_tables(world: World, record: dg.DagsterI
     assert [step.step for step in world.traced] == [step.name for step in AUDIT_STAGES]
     assert all(step.is_new for step in world.traced)
     assert world.traced[0].rows["turf.traces"] == 3
+    assert world.traced[0].rows["turf.triggers"]
+    assert world.traced[1].rows["report.confirmations"]
     assert record.get_dynamic_partitions("audit") == [slug(AUDIT)]
     lake, fingerprints = Warehouse(world.lake), {step.step: step.fingerprint for step in world.traced}
     for step in AUDIT_STAGES:

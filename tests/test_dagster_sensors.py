@@ -10,8 +10,8 @@ import dagster as dg
 import pytest
 
 from chunky.warehouse import Warehouse
-from dagster_project.resources import LakeResource
 from dagster_project.partitions import AUDITS, partition_key
+from dagster_project.resources import LakeResource
 from dagster_project.sensors import SETTLE_SECONDS, failures, inbox, stamps
 
 

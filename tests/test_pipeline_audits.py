@@ -79,7 +79,7 @@ def same(one: Traces, other: Traces) -> None:
         assert getattr(other, name).select(columns).rows() == frame.select(columns).rows(), name
 
 
-# what is written --------------------------------------------------------------------------------------------------------
+# what is written ------------------------------------------------------------------------------------------------------
 
 
 def test_an_audit_is_a_partition_of_every_table(world: World) -> None:
@@ -163,7 +163,7 @@ def test_counts_are_those_of_the_slow_reading(world: World) -> None:
             assert mine.sort("evidence_rank").select("row_id", "crux_similarity").rows() == wanted
 
 
-# what is left alone -----------------------------------------------------------------------------------------------------
+# what is left alone ---------------------------------------------------------------------------------------------------
 
 
 def test_the_same_audit_again_does_nothing(world: World) -> None:
@@ -244,7 +244,7 @@ def test_a_trace_that_breaks_off_leaves_the_audit_as_it_was(world: World, monkey
     assert held(world.lake, AUDIT) == before
 
 
-# failures that come as files --------------------------------------------------------------------------------------------
+# failures that come as files ------------------------------------------------------------------------------------------
 
 
 def put(lake: Warehouse, name: str, records: list[dict[str, str]]) -> Path:
@@ -303,7 +303,7 @@ def test_a_record_that_is_no_failure_is_named(world: World) -> None:
         path.unlink()
 
 
-# promises ---------------------------------------------------------------------------------------------------------------
+# promises -------------------------------------------------------------------------------------------------------------
 
 BREACHES: tuple[tuple[str, pl.Expr, str, str], ...] = (
     ("turf.cluster_hits", pl.col("hits") + 1, "turf.cluster_hits", "hits_are_recounted"),
@@ -337,7 +337,7 @@ def test_a_changed_number_breaks_a_promise(
     pipeline.remove_audit(world.lake, "bad")
 
 
-# errors -----------------------------------------------------------------------------------------------------------------
+# errors ---------------------------------------------------------------------------------------------------------------
 
 
 def test_questions_that_are_none(world: World, lake: Warehouse) -> None:
@@ -367,7 +367,7 @@ def test_a_lake_that_is_not_built_says_so(lake: Warehouse, tmp_path: Path) -> No
     assert pipeline.audits_of_lake(lake) == ()
 
 
-# confirmations ----------------------------------------------------------------------------------------------------------
+# confirmations --------------------------------------------------------------------------------------------------------
 
 
 def test_a_traced_failure_confirms_the_finding_that_told_it(world: World) -> None:

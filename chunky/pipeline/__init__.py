@@ -9,8 +9,8 @@ and the Dagster assets both call these functions; there is no second glue.
 from __future__ import annotations
 
 from chunky.pipeline.audits import (
-    AUDIT_STEPS,
     AUDIT_FOLDER,
+    AUDIT_STEPS,
     audit_files,
     audits_of_lake,
     confirm_audit,
@@ -38,8 +38,8 @@ from chunky.pipeline.taking import Ingested, ingest, remove_chunk
 from chunky.pipeline.vector_members import Near, nearest_sentences
 
 __all__ = [
-    "AUDIT_STEPS",
     "AUDIT_FOLDER",
+    "AUDIT_STEPS",
     "STEPS",
     "Built",
     "Estimate",

@@ -19,7 +19,12 @@ def read_records(source: Source, names: Sequence[str] = COLUMNS) -> Iterator[Map
 
     InputError for a file that cannot be read.
     """
-    readers = {".parquet": pl.read_parquet, ".csv": pl.read_csv, ".json": pl.read_json, ".jsonl": pl.read_ndjson}
+    readers: dict[str, Any] = {
+        ".parquet": pl.read_parquet,
+        ".csv": pl.read_csv,
+        ".json": pl.read_json,
+        ".jsonl": pl.read_ndjson,
+    }
     suffix = next((suffix for suffix in readers if source.file.endswith(suffix)), ".jsonl")
     try:
         frame = readers[suffix](BytesIO(Path(source.path).read_bytes()))  # a path may look like a pattern
