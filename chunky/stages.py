@@ -106,9 +106,9 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "postings",
         "puts the sentences of all rows in order of cluster, so that the rows of a few clusters are a short read",
-        ("clusters.postings",),
+        ("clusters.postings", "clusters.chunks"),
         reads=("clusters.assignments", "attributes.row_attributes"),
-        code=("sql/clusters/postings",),
+        code=("sql/clusters/postings", "sql/clusters/chunks"),
     ),
     Stage(
         "names",
@@ -124,7 +124,14 @@ STAGES: tuple[Stage, ...] = (
         "null",
         "counts what chance finds: query clusters among the rows of random response attributes",
         ("turf.null_hits",),
-        reads=("clusters.postings", "clusters.summaries", "clusters.assignments", "attributes.texts", "corpus.rows"),
+        reads=(
+            "clusters.postings",
+            "clusters.chunks",
+            "clusters.summaries",
+            "clusters.assignments",
+            "attributes.texts",
+            "corpus.rows",
+        ),
         code=("chunky.turf.null", "sql/turf/neighbors", "sql/turf/cluster_hits"),
         sections=("turf",),
         engines=("duckdb", "polars", "numpy"),

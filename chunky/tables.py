@@ -332,8 +332,8 @@ COLUMNS: dict[str, Column] = _columns(
     Column("crux_kind", "string", "what its neighbors are: rows with the very sentence, or with the nearest ones",
            values=CRUX_KINDS),
     Column("crux_rank", "int32", "rank among the cruxes of the failure, from 1", minimum=1),
-    Column("crux_weight", "double", "(rubric_similarity less half of query_similarity)², 0 where negative; 1 where "
-           "a model picked the crux", minimum=0),
+    Column("crux_weight", "double", "rubric_similarity less half of query_similarity, 0 where negative, over the same "
+           "of the most relevant sentence about the response; 1 where a model picked the crux", **_SHARE),
     Column("rubric_similarity", "double", "cosine of the crux and the nearest behavior that the rubric tells; null "
            "where a model picked it", minimum=-1.001, maximum=1.001),
     Column("query_similarity", "double", "cosine of the crux and the failing query; null where a model picked it",
@@ -350,6 +350,16 @@ COLUMNS: dict[str, Column] = _columns(
            minimum=1),
     Column("hits", "int64", "neighbors whose query is in the cluster, rows (equation 4)", **_COUNT),
     Column("pair_hits", "int64", "the same as pairs: a row counts as often as it is among the neighbors", **_COUNT),
+    Column("inside_hits", "int64", "hits in the two chunks with most of them", **_COUNT),
+    Column("inside_rows", "int64", "rows of the cluster in those two chunks", **_COUNT),
+    Column("echo", "double", "cosine of the trigger's sentence and the crux: what both sides speak of is content",
+           minimum=-1.001, maximum=1.001),
+    Column("association", "double", "phi coefficient of trigger and crux over the rows of the mix, hits beyond the "
+           "neighbors estimated from them"),
+    Column("chance_association", "double", "association that one random neighborhood in twenty reaches with the "
+           "cluster", minimum=0),
+    Column("exclusivity", "double", "1 less the rate of the crux among the trigger's rows outside the two chunks "
+           "(lower 95 % bound) over the rate inside: 0 where the same follows the trigger everywhere", **_SHARE),
     Column("cluster_rows", "int64", "rows of the mix whose query is in the cluster, whatever their response", **_COUNT),
     Column("expected", "double", "hits to be expected of as many rows drawn at random: neighbors × cluster_rows / rows",
            minimum=0),
@@ -357,7 +367,9 @@ COLUMNS: dict[str, Column] = _columns(
     Column("null_share", "double", "share of the neighborhoods of random response attributes in which the cluster has "
            "a trigger_score as high", **_SHARE),
     Column("trigger_rank", "int32", "rank among the triggers of the failure, from 1", minimum=1),
-    Column("trace_score", "double", "trigger_score × crux_weight, which ranks triggers; or hits, as in the paper"),
+    Column("trace_score", "double", "what ranks triggers: association / (1 + 20 chance_association) × (crux_weight "
+           "less a quarter of echo)^1.5 × exclusivity^4 × √(lower bound of P(crux given trigger)); or hits, as in "
+           "the paper"),
     Column("chunk_shares", "list<double>", "share of the supporting rows of each of the chunks, in their order"),
     Column("evidence_rank", "int32", "rank among the supporting rows of a trigger, in the order of neighbors, from 1",
            minimum=1),
@@ -590,9 +602,16 @@ TABLES: dict[str, Table] = _tables(
     Table(
         "clusters.postings",
         "one attribute sentence of one corpus row, in order of cluster and sentence: which rows have it",
-        ("cluster_id", "attribute_id", "posting_rank", "row_id"),
+        ("cluster_id", "attribute_id", "posting_rank", "row_id", "chunk"),
         key=("cluster_id", "attribute_id", "posting_rank"),
         references=(_ROW, Reference("attribute_id", "clusters.assignments", "attribute_id")),
+    ),
+    Table(
+        "clusters.chunks",
+        "one cluster in one chunk",
+        ("cluster_id", "chunk", "rows"),
+        key=("cluster_id", "chunk"),
+        references=(Reference("cluster_id", "clusters.summaries", "cluster_id"),),
     ),
     Table(
         "clusters.names",
@@ -651,8 +670,8 @@ TABLES: dict[str, Table] = _tables(
     Table(
         "turf.null_hits",
         "one query cluster in the neighborhood of one random response attribute: what chance finds in this mix",
-        ("crux_id", "cluster_id", "hits", "pair_hits", "neighbors", "cluster_rows", "expected", "lift",
-         "trigger_score"),
+        ("crux_id", "cluster_id", "hits", "pair_hits", "inside_hits", "inside_rows", "neighbors", "cluster_rows",
+         "expected", "lift", "trigger_score"),
         key=("crux_id", "cluster_id"),
         references=(Reference("cluster_id", "clusters.summaries", "cluster_id"),),
     ),
@@ -697,8 +716,8 @@ TABLES: dict[str, Table] = _tables(
     Table(
         "turf.cluster_hits",
         "one query cluster among the neighbors of a crux",
-        ("audit", "crux_id", "cluster_id", "hits", "pair_hits", "neighbors", "cluster_rows", "expected", "lift",
-         "trigger_score"),
+        ("audit", "crux_id", "cluster_id", "hits", "pair_hits", "inside_hits", "inside_rows", "neighbors",
+         "cluster_rows", "expected", "lift", "trigger_score"),
         key=("audit", "crux_id", "cluster_id"),
         partition="audit",
         references=(Reference("cluster_id", "clusters.summaries", "cluster_id"),),
@@ -714,8 +733,9 @@ TABLES: dict[str, Table] = _tables(
         "turf.triggers",
         "one trigger of a failure: a query attribute whose cluster goes with the crux beyond chance",
         ("audit", "failure_id", "trigger_rank", "crux_rank", "crux_id", "attribute", "cluster_id", "cluster_name",
-         "hits", "pair_hits", "neighbors", "expected", "lift", "trigger_score", "null_share", "trace_score",
-         "cluster_rows", "both_rows", "p_behavior_given_trigger", "chunks", "chunk_shares"),
+         "hits", "pair_hits", "neighbors", "expected", "lift", "trigger_score", "null_share", "echo", "association",
+         "chance_association", "exclusivity", "trace_score", "cluster_rows", "both_rows", "p_behavior_given_trigger",
+         "chunks", "chunk_shares"),
         key=("audit", "failure_id", "trigger_rank"),
         partition="audit",
         references=(Reference("cluster_id", "clusters.summaries", "cluster_id"),),

@@ -30,6 +30,14 @@ def lake(tmp_path: Path) -> Warehouse:
 
 
 @pytest.fixture(scope="session")
+def traced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the lake of `tests.traced_lake`, with all that traces need. Tests must not change it."""
+    from tests import traced_lake  # the pipeline takes a second to import: not for every test
+
+    return traced_lake.build(tmp_path_factory.mktemp("traced"))
+
+
+@pytest.fixture(scope="session")
 def real_mix() -> Path:
     """The folder of a real mix, named by CHUNKY_REAL_MIX; the test is skipped, with the reason, where there is none."""
     folder = os.environ.get("CHUNKY_REAL_MIX")

@@ -218,3 +218,23 @@ def test_results_go_to_stderr_where_stdout_carries_json():
 def test_errors_are_two_lines(capsys: pytest.CaptureFixture[str]):
     show_error(InputError("bad \x1b[2J file", "look at\nline two"))
     assert capsys.readouterr().err == "error: bad \\x1b[2J file\n  → look at\nline two\n"
+
+
+def test_marked_parts_stand_out_and_stay_safe() -> None:
+    parts = [("before \x1b[2J ", False), ("cue", True), (" after [bold]", False)]
+    plain, terminal = io.StringIO(), Terminal()
+    Printer(out=plain).marked("  query  ", parts)
+    assert plain.getvalue() == "  query  before \\x1b[2J »cue« after [bold]\n"
+    Printer(out=terminal).marked("  query  ", [*parts, (" word" * 60, False)])
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue()).splitlines()
+    assert len(lines) > 1
+    assert all(line.startswith("         ") for line in lines[1:])
+    assert "cue after [bold]" in lines[0]
+    assert "\x1b[2J" not in terminal.getvalue()
+
+
+def test_a_line_of_json_is_one_line() -> None:
+    out = io.StringIO()
+    Printer(out=out).json_line({"text": "a\nb\u2028c\x1b", "list": [1, {"x": None}]})
+    assert out.getvalue().count("\n") == 1
+    assert json.loads(out.getvalue()) == {"text": "a\nb\u2028c\x1b", "list": [1, {"x": None}]}

@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chunky.errors import InputError
-from chunky.planted import WorldSpec, feature_matches, pair_matches, plant_world, truth_match
+from chunky.planted import (
+    WorldSpec,
+    feature_matches,
+    names_chunk,
+    pair_matches,
+    plant_world,
+    trace_matches,
+    truth_match,
+)
 
 WORLD = plant_world(WorldSpec(seed=31, rows=1_200, chunks=5, plants=4))
 IDS = WORLD.rows["id"].to_list()
@@ -88,6 +96,36 @@ def test_pairs_name_a_plant_when_both_sides_do() -> None:
         (plants[2].plant_id, 12, 22, 4),
     ]
     assert found["score"].to_list() == [1.0, 1.0]
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10_000), st.floats(0, 1), st.floats(0, 0.2))
+def test_traces_are_judged_by_purity_and_by_what_their_tier_can_be_asked(seed: int, kept: float, noise: float) -> None:
+    rng = Random(seed)
+    plant = rng.choice(WORLD.truth.plants)
+    wanted = set(plant.trigger_ids)
+    carried = {name for name in IDS if rng.random() < (kept if name in wanted else noise)}
+    purity = len(carried & wanted) / len(carried) if carried else 0
+    cover = len(carried & wanted) / len(wanted)
+    is_match = purity >= 0.6 and cover >= {"plain": 0.5, "semantic": 0.15}[plant.tier]
+    assert trace_matches(plant, carried) == (purity, cover, is_match)
+
+
+def test_a_part_of_a_semantic_trigger_is_enough() -> None:
+    for plant in WORLD.truth.plants:
+        fifth = plant.trigger_ids[: len(plant.trigger_ids) // 5 + 1]
+        assert trace_matches(plant, fifth).is_match == (plant.tier == "semantic")
+        assert trace_matches(plant, plant.trigger_ids) == (1, 1, True)
+        assert trace_matches(plant, []) == (0, 0, False)
+        assert not trace_matches(plant, IDS).is_match
+
+
+def test_only_the_first_chunk_of_a_trace_counts() -> None:
+    plant = WORLD.truth.plants[0]
+    other = next(name for name in WORLD.rows["source"].unique(maintain_order=True) if name not in plant.chunks)
+    assert names_chunk(plant, [plant.chunks[-1], other])
+    assert not names_chunk(plant, [other, *plant.chunks])
+    assert not names_chunk(plant, [])
 
 
 def test_nothing_found_is_an_empty_table() -> None:

@@ -161,6 +161,27 @@ class Printer:
         """`data` as JSON on stdout."""
         self._out.write(f"{json_text(data)}\n")
 
+    def json_line(self, data: Any) -> None:
+        """`data` as JSON on one line of stdout: of such lines a reader takes one at a time."""
+        self._out.write(f"{json_text(data, indent=None)}\n")
+        self._out.flush()
+
+    def marked(self, label: str, parts: Iterable[tuple[str, bool]]) -> None:
+        """`label` and a text in parts on one line; marked parts are bold, outside a terminal between » and «."""
+        shown = [(visible(text), is_marked) for text, is_marked in parts]
+        if not self.is_terminal:
+            self.results.write(label + "".join(f"»{text}«" if mark else text for text, mark in shown) + "\n")
+            return
+        from rich.padding import Padding
+        from rich.text import Text
+
+        indent = display_width(label)
+        line = Text.assemble(*((text, "bold yellow" if is_marked else "") for text, is_marked in shown))
+        first, *others = line.wrap(self.console(), max(20, self.console().width - indent)) or [Text("")]
+        self.console().print(Text.assemble(label, first))
+        for each in others:
+            self.console().print(Padding(each, (0, 0, 0, indent)))
+
     def table(self, heads: Sequence[Head], rows: Iterable[Sequence[object]], title: str = "") -> None:
         """A table of values; strings are made visible here, numbers come formatted or as int."""
         cells = [[_cell(value) for value in row] for row in rows]

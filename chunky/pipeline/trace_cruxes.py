@@ -20,6 +20,7 @@ _PAPER_ATTRIBUTES = 10  # appendix D.1.1
 _CANDIDATE = {
     "failure_id": pl.Int64, "attribute_id": pl.Int64, "crux": pl.String, "crux_id": pl.Int64, "crux_kind": pl.String,
     "crux_weight": pl.Float64, "rubric_similarity": pl.Float64, "query_similarity": pl.Float64,
+    "top_relevance": pl.Float64,
 }  # fmt: skip
 
 
@@ -60,26 +61,50 @@ def weighed(failures: Sequence[Failure], attributes: pl.DataFrame, vectors: Sent
     `attributes` has failure_id, side, attribute, attribute_id; candidates of weight 0 are left out.
     """
     behaviors = {each.failure_id: turf.behaviors_of(each.rubric) for each in failures}
+    mine = attributes.filter(pl.col("side") == "response")
+    is_known = vectors.has(mine["attribute_id"])
+    strange = mine.filter(~is_known)["attribute"].unique().to_list()  # no row of the mix has them, but they may be it
     texts = list(dict.fromkeys([text for told in behaviors.values() for text in told] + [f.query for f in failures]))
-    encoded = dict(zip(texts, vectors.encode(texts), strict=True)) if texts else {}
-    mine = attributes.filter((pl.col("side") == "response") & vectors.has(attributes["attribute_id"]))
-    ids = mine["attribute_id"].unique().sort()
-    rows = dict(zip(ids.to_list(), vectors.of(ids.to_numpy()), strict=True))
-    cruxes = {text: turf.crux_id(kind, text) for text in mine["attribute"].unique().to_list()}
+    encoded = dict(zip([*texts, *strange], vectors.encode([*texts, *strange]), strict=True)) if failures else {}
+    known = mine.filter(is_known).select("attribute_id", "attribute").unique("attribute_id").sort("attribute_id")
+    encoded |= dict(zip(known["attribute"], vectors.of(known["attribute_id"].to_numpy()), strict=True))
+    cruxes = {text: turf.crux_id(kind, text) for text in known["attribute"].to_list()}
     parts = [pl.DataFrame(schema=_CANDIDATE)]
-    for failure in failures:
-        own = mine.filter(pl.col("failure_id") == failure.failure_id)
-        if own.is_empty():
-            continue
-        weights, near, echo = turf.weigh(
-            np.stack([rows[each] for each in own["attribute_id"].to_list()]),
-            np.stack([encoded[text] for text in behaviors[failure.failure_id]]),
-            encoded[failure.query],
+    for (failure_id,), own in mine.with_columns(is_known=is_known).group_by("failure_id", maintain_order=True):
+        query = next(each.query for each in failures if each.failure_id == failure_id)
+        told = turf.weigh(
+            np.stack([encoded[text] for text in own["attribute"].to_list()]),
+            np.stack([encoded[text] for text in behaviors[failure_id]]),
+            encoded[query],
         )
-        told = own.select("failure_id", "attribute_id", crux="attribute").with_columns(
-            crux_id=pl.col("crux").replace_strict(cruxes, return_dtype=pl.Int64), crux_kind=pl.lit(kind),
-            crux_weight=pl.Series(weights, dtype=pl.Float64), rubric_similarity=pl.Series(near, dtype=pl.Float64),
-            query_similarity=pl.Series(echo, dtype=pl.Float64),
+        candidates = own.with_columns(
+            pl.Series(name, values, dtype=pl.Float64) for name, values in told._asdict().items()
+        ).filter("is_known").with_columns(
+            crux=pl.col("attribute"),
+            crux_id=pl.col("attribute").replace_strict(cruxes, default=None, return_dtype=pl.Int64),
+            crux_kind=pl.lit(kind),
         )  # fmt: skip
-        parts.append(told.select(*_CANDIDATE))
+        parts.append(candidates.select(*_CANDIDATE))
     return pl.concat(parts).filter(pl.col("crux_weight") > 0)
+
+
+def echoes_of(attributes: pl.DataFrame, cruxes: pl.DataFrame, vectors: SentenceVectors) -> pl.DataFrame:
+    """failure_id, crux_id, attribute_rank and echo: cosine of each query attribute and each crux of a failure.
+
+    Sentences that no row of the mix has are left out; they count as no echo.
+    """
+    schema = {"failure_id": pl.Int64, "crux_id": pl.Int64, "attribute_rank": pl.Int32, "echo": pl.Float64}
+    queries = attributes.filter(vectors.has(attributes["attribute_id"]))
+    ids = pl.concat([queries["attribute_id"], cruxes["attribute_id"]]).unique().sort()
+    places = {attribute: place for place, attribute in enumerate(ids.to_list())}
+    rows = vectors.of(ids.to_numpy())
+    parts = [pl.DataFrame(schema=schema)]
+    by_failure = {key[0]: part for key, part in cruxes.group_by("failure_id")}
+    for (failure,), own in queries.group_by("failure_id"):
+        mine = by_failure.get(failure)
+        if mine is None:
+            continue
+        left, right = (rows[[places[each] for each in part["attribute_id"].to_list()]] for part in (own, mine))
+        pairs = own.select("failure_id", "attribute_rank").join(mine.select("crux_id"), how="cross")
+        parts.append(pairs.with_columns(echo=pl.Series((left @ right.T).ravel(), dtype=pl.Float64)).select(*schema))
+    return pl.concat(parts)

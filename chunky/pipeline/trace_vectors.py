@@ -25,13 +25,13 @@ _LONGEST_TEXT = 20_000  # characters of a query that are embedded: models cut at
 
 
 class SentenceVectors:
-    """Vectors of the attribute sentences of a lake, opened for many searches.
+    """Vectors of the attribute sentences of a lake, opened for many searches among those of one side.
 
     `sentences` has attribute_id, side, rows and cluster_id of every sentence of the lake. LakeError for vectors that
     another embedder made.
     """
 
-    def __init__(self, lake: Warehouse, settings: Settings, sentences: pl.DataFrame) -> None:
+    def __init__(self, lake: Warehouse, settings: Settings, sentences: pl.DataFrame, side: str = "response") -> None:
         self._table = lake.vectors("embeddings.vectors")
         self._embedder = get_embedder(embedder_of(self._table), settings.embeddings.device)
         if not is_from(self._table, self._embedder):
@@ -43,7 +43,7 @@ class SentenceVectors:
         ids = self._table.ids()
         self._order = np.argsort(ids)
         self._sorted = ids[self._order]
-        of_side = sentences.filter(pl.col("side") == "response")
+        of_side = sentences.filter(pl.col("side") == side)
         places = np.sort(self.places(of_side["attribute_id"].to_numpy()))
         self._of_side = pl.DataFrame({"attribute_id": ids[places]}).join(
             of_side, on="attribute_id", maintain_order="left"
@@ -78,7 +78,7 @@ class SentenceVectors:
         return self._table.take(unique).astype(np.float32)[inverse]
 
     def nearest(self, vectors: F32, least_rows: int, floor: float) -> pl.DataFrame:
-        """Response sentences nearest to each vector, enough of them for `least_rows` rows or all above `floor`.
+        """Sentences of the side nearest to each vector, enough of them for `least_rows` rows or all above `floor`.
 
         Columns place (int64, of the vector), attribute_id, cluster_id, similarity (double), sentence_rows.
         """

@@ -18,7 +18,7 @@ from chunky.errors import MissingTable
 from chunky.files import sql_text
 from chunky.lens import Lens
 from chunky.pipeline.frame import frame_of
-from chunky.pipeline.trace_cruxes import RulesExtractor, weighed, with_clusters
+from chunky.pipeline.trace_cruxes import RulesExtractor, echoes_of, weighed, with_clusters
 from chunky.pipeline.trace_vectors import SentenceVectors
 from chunky.settings import Settings
 from chunky.turf import Failure
@@ -105,7 +105,8 @@ class Tracer:
             with self._seen(new_neighbors=neighbors):
                 cruxes = _sized(candidates, self._model("turf.cruxes"), limits.k)
                 hits = self._model("turf.cluster_hits")
-                with self._seen(query_attributes=wanted, new_cruxes=cruxes, new_hits=hits):
+                echoes = echoes_of(wanted, cruxes, self._vectors)
+                with self._seen(query_attributes=wanted, new_cruxes=cruxes, new_hits=hits, echoes=echoes):
                     triggers = self._triggers(how)
                     with self._seen(new_triggers=triggers):
                         evidence = self._model("turf.evidence", evidence_rows=limits.evidence_rows)
@@ -143,7 +144,7 @@ class Tracer:
         return frame_of(self._lens.table(sql_text(name)))
 
     def _near(self, candidates: pl.DataFrame, how: Method) -> pl.DataFrame:
-        """Sentences whose rows are neighbors of each crux: crux_id, cluster_id, attribute_id, similarity, sentence_rows."""
+        """crux_id, cluster_id, attribute_id, similarity, sentence_rows of the sentences whose rows are neighbors."""
         known = self._sentences.select("attribute_id", "cluster_id", sentence_rows="rows")
         distinct = candidates.select("crux_id", "attribute_id").unique().sort("crux_id")
         if how.kind == "same attribute":
@@ -164,6 +165,7 @@ class Tracer:
             max_cluster_share=limits.max_cluster_share if how.is_gated else 1.0,
             max_crux_share=limits.max_crux_share if how.is_gated else 1.0,
             max_null_share=limits.max_null_share if how.is_gated else 1.0,
+            min_score=limits.min_score if how.is_gated else 0.0,
             most_triggers=limits.triggers,
         )
 

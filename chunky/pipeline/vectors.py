@@ -190,10 +190,11 @@ def _write_centroids(lake: Warehouse, transaction: Transaction, found: list[_Clu
 
 
 def build_postings(lake: Warehouse, settings: Settings, progress: Progress = silent) -> Built:
-    """Put the sentences of all rows in order of their cluster (`clusters.postings`)."""
+    """Put the sentences of all rows in order of their cluster, and count clusters by chunk (`clusters.postings`)."""
 
     def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
         transaction.write("clusters.postings", _ranked(lens.model("clusters.postings")), facts)
+        transaction.write("clusters.chunks", lens.model("clusters.chunks"), facts)
 
     return run_step(lake, settings, "postings", work)
 

@@ -41,6 +41,8 @@ _CLOSINGS = (
 )
 
 
+# what someone asks who has a topic on their mind: no sums, no code, no labels
+_CURIOUS = ("howto", "explain", "fix", "compare", "advice")
 _ARTICLE = re.compile(r"\b([Aa]) (?=[aeiou])")
 
 
@@ -151,8 +153,8 @@ def _with_articles(text: str) -> str:
     return _ARTICLE.sub(r"\1n ", text)
 
 
-def topic_exchange(topic: Topic, rng: Random) -> Exchange:
-    """An ordinary exchange about `topic`, for plants whose trigger is the topic itself."""
-    task = rng.choice(("howto", "explain", "fix", "compare", "advice"))
+def topic_exchange(topic: Topic, rng: Random, tasks: Sequence[str] = _CURIOUS) -> Exchange:
+    """An ordinary exchange about `topic` by one of `tasks`, for plants whose trigger is the topic itself."""
+    task = rng.choice(tasks)
     query, response, is_terse = TASKS[task](rng, topic, STYLES[rng.choice(sorted(STYLES))])
     return Exchange(_with_articles(query), _with_articles(response), is_terse)

@@ -1,14 +1,15 @@
 """Matching: does a found feature, or a found pair, name a plant? Judged by extent, never by wording.
 
 A feature names one side of a plant when its rows are nearly the plant's rows: precision of 0.6 or more and recall of
-0.5 or more. A pair names a plant when both its sides do.
+0.5 or more. A pair names a plant when both its sides do. A trace of one failure names it when the rows that carry the
+found trigger do; of a semantic trigger, which shares no string, it need only hold a part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from chunky.errors import InputError
 from chunky.planted.truth import Plant, Truth
@@ -16,10 +17,23 @@ from chunky.planted.truth import Plant, Truth
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["PRECISION", "RECALL", "MatchScore", "feature_matches", "pair_matches", "truth_match"]
+__all__ = [
+    "COVER",
+    "PRECISION",
+    "RECALL",
+    "MatchScore",
+    "TraceScore",
+    "feature_matches",
+    "names_chunk",
+    "pair_matches",
+    "trace_matches",
+    "truth_match",
+]
 
 PRECISION = 0.6
 RECALL = 0.5
+# by tier of the plant: the part of its trigger's rows that a trace must hold
+COVER = {"plain": RECALL, "semantic": 0.15}
 _ROLES = ("trigger", "behavior")
 
 
@@ -42,6 +56,18 @@ class MatchScore:
         return self.precision >= PRECISION and self.recall >= RECALL
 
 
+class TraceScore(NamedTuple):
+    """How well the rows that carry a trace's trigger are the plant's trigger rows.
+
+    `purity` = share of the carrying rows that belong to the plant's trigger, `cover` = share of the plant's trigger
+    rows that are carried; `is_match` where both reach what the plant's tier asks for.
+    """
+
+    purity: float
+    cover: float
+    is_match: bool
+
+
 def truth_match(plant: Plant, rows: pl.DataFrame, member_row_ids: Iterable[int | str], role: str) -> MatchScore:
     """Score a feature's rows against `plant`'s trigger rows (`role` = `trigger`) or its behavior rows (`behavior`).
 
@@ -52,7 +78,25 @@ def truth_match(plant: Plant, rows: pl.DataFrame, member_row_ids: Iterable[int |
     wanted = set(plant.trigger_ids if _checked(role) == "trigger" else plant.behavior_ids)
     known = _row_names(rows)
     members = {known[member] for member in member_row_ids if member in known}
-    wanted &= set(known.values())
+    return _score(role, members, wanted & set(known.values()))
+
+
+def trace_matches(plant: Plant, carried: Collection[str]) -> TraceScore:
+    """Judge a trace by extent: `carried` are ids of the world of all rows that carry its trigger, whatever they answer.
+
+    It matches with a purity of 0.6 or more and a cover of 0.5 or more for a plain plant, 0.15 for a semantic one.
+    """
+    score = _score("trigger", set(carried), set(plant.trigger_ids))
+    is_match = score.precision >= PRECISION and score.recall >= COVER[plant.tier]
+    return TraceScore(score.precision, score.recall, is_match)
+
+
+def names_chunk(plant: Plant, chunks: Sequence[str]) -> bool:
+    """Whether the first of a trace's `chunks` is one of those that the plant was put into."""
+    return bool(chunks) and chunks[0] in plant.chunks
+
+
+def _score(role: str, members: set[str], wanted: set[str]) -> MatchScore:
     overlap, union = len(members & wanted), len(members | wanted)
     if not members or not wanted:
         return MatchScore(role, 0.0, 0.0, 0.0)

@@ -16,7 +16,7 @@ from chunky.planted.predicates import Predicate
 __all__ = ["TIERS", "Cue", "Distractor", "Plant", "Truth", "WorldSpec"]
 
 TIERS = ("plain", "semantic")
-DISTRACTORS = ("trigger_elsewhere", "behavior_elsewhere", "common_cue")
+DISTRACTORS = ("trigger_elsewhere", "behavior_elsewhere", "common_cue", "independent_behavior")
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,11 @@ class Plant:
 
 @dataclass(frozen=True)
 class Distractor:
-    """Rows that invite a false finding: a trigger or behavior of `plant_id` alone, or a cue that is merely common."""
+    """Rows that invite a false finding.
+
+    They hold a trigger or behavior of `plant_id` alone, a cue that is merely common, or a behavior that goes with no
+    query.
+    """
 
     kind: str
     plant_id: str | None

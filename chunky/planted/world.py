@@ -6,8 +6,8 @@ The null control permutes responses across the whole mix; the same world without
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from chunky.errors import InputError
@@ -29,7 +29,7 @@ from chunky.planted.wording import Inventor, sentences, stream
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["World", "demo_spec", "permute_responses", "plant_world", "without_plant"]
+__all__ = ["World", "assemble", "demo_spec", "permute_responses", "plant_world", "without_plant"]
 
 # six topics are kept for semantic plants, four as triggers and two as drifts
 _HELD_OUT = 6
@@ -40,7 +40,8 @@ class World:
     """A mix and its truth.
 
     `rows` has the columns id, source, query, response (all strings), one row per conversation, id unique. The rest is
-    what `without_plant` needs: the background and the operations on it, in order.
+    what `without_plant` and failures need: the background and the operations on it, in order, and of a generated
+    background the names of the topics in each chunk, sorted.
     """
 
     rows: pl.DataFrame
@@ -49,6 +50,7 @@ class World:
     operations: tuple[Operation, ...] = ()
     drafts: tuple[Draft, ...] = ()
     lures: tuple[Lure, ...] = ()
+    subjects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def messages(self) -> pl.DataFrame:
         """The mix as people publish one: id, messages (list of role and content), source."""
@@ -72,8 +74,9 @@ def plant_world(spec: WorldSpec, background: pl.DataFrame | None = None) -> Worl
     missing, SettingsError when the background is too small for the plants.
     """
     inventor = Inventor(stream(spec.seed, "strings"))
+    subjects: Mapping[str, tuple[str, ...]] = {}
     if background is None:
-        base, topics, drifts = _generated(spec, inventor)
+        base, topics, drifts, subjects = _generated(spec, inventor)
     else:
         base = _given(spec, background)
         topics, drifts = _groups(spec, base)
@@ -88,7 +91,7 @@ def plant_world(spec: WorldSpec, background: pl.DataFrame | None = None) -> Worl
         lures += around
     lures += [planner.add_cue(number) for number in range(spec.cues)]
     origin = "generated" if background is None else "given"
-    return _assemble(spec, base, canvas.texts, canvas.operations, drafts, lures, origin)
+    return replace(assemble(spec, base, canvas.texts, canvas.operations, drafts, lures, origin), subjects=subjects)
 
 
 def without_plant(world: World, plant_id: str) -> World:
@@ -103,8 +106,9 @@ def without_plant(world: World, plant_id: str) -> World:
     texts = world.base.copy()
     for operation in operations:
         apply(texts, operation, world.truth.spec.seed)
-    smaller = _assemble(world.truth.spec, world.base, texts, operations, drafts, lures, world.truth.background)
-    return replace(smaller, truth=replace(smaller.truth, removed=(*world.truth.removed, plant_id)))
+    smaller = assemble(world.truth.spec, world.base, texts, operations, drafts, lures, world.truth.background)
+    truth = replace(smaller.truth, removed=(*world.truth.removed, plant_id))
+    return replace(smaller, truth=truth, subjects=world.subjects)
 
 
 def permute_responses(world: World, seed: int) -> World:
@@ -136,14 +140,19 @@ def permute_responses(world: World, seed: int) -> World:
     return World(rows, truth, Texts(rows["source"].to_list(), rows["query"].to_list(), rows["response"].to_list()))
 
 
-def _generated(spec: WorldSpec, inventor: Inventor) -> tuple[Texts, list[Editor], list[Editor]]:
+def _generated(spec: WorldSpec, inventor: Inventor
+               ) -> tuple[Texts, list[Editor], list[Editor], dict[str, tuple[str, ...]]]:  # fmt: skip
+    """The texts of a generated background, editors of its free topics as triggers and as drifts, topics by chunk."""
     rng = stream(spec.seed, "topics")
     shuffled = rng.sample(TOPICS, len(TOPICS))
     free = shuffled[:_HELD_OUT]
     made = generate_background(spec.seed, spec.rows, spec.chunks, free, shuffled[_HELD_OUT:], inventor)
     texts = Texts([line.source for line in made.lines], [line.query for line in made.lines],
                   [line.response for line in made.lines])  # fmt: skip
-    return texts, [trigger_from_topic(topic) for topic in free[:4]], [drift_from_topic(topic) for topic in free[4:]]
+    pairs = sorted({(line.source, line.topic) for line in made.lines})
+    subjects = {source: tuple(topic for name, topic in pairs if name == source) for source, _ in pairs}
+    triggers = [trigger_from_topic(topic) for topic in free[:4]]
+    return texts, triggers, [drift_from_topic(topic) for topic in free[4:]], subjects
 
 
 def _given(spec: WorldSpec, background: pl.DataFrame) -> Texts:
@@ -184,9 +193,9 @@ def _scene(base: Texts, inventor: Inventor, seed: int) -> Scene:
     return Scene(inventor, sorted(len(query) for query in base.queries), pieces)
 
 
-def _assemble(spec: WorldSpec, base: Texts, texts: Texts, operations: Sequence[Operation], drafts: Sequence[Draft],
-              lures: Sequence[Lure], origin: str) -> World:  # fmt: skip
-    """The world whose finished texts are `texts`, measured."""
+def assemble(spec: WorldSpec, base: Texts, texts: Texts, operations: Sequence[Operation], drafts: Sequence[Draft],
+             lures: Sequence[Lure], origin: str) -> World:  # fmt: skip
+    """The world whose finished texts are `texts`, measured; its `subjects` are for the caller to add."""
     import polars as pl
 
     ids = [f"{source}:{row:06d}" for row, source in enumerate(texts.sources)]

@@ -4,6 +4,8 @@ failures   what is traced: a query, the response that violates a rubric, and the
 reading    the files that failures come in
 cruxes     which sentences about the response may be the crux, and how much each counts
 verdicts   what came of it, as a sentence
+objects    a trace as one object of plain values: what `chunky trace --json` prints
+echoes     which cues and behaviors are one thing seen on both sides
 
 Neighbors, hits, expectations, triggers, chunks and evidence are SQL (`sql/turf/`); `chunky.pipeline.tracing` runs it.
 """
@@ -11,7 +13,9 @@ Neighbors, hits, expectations, triggers, chunks and evidence are SQL (`sql/turf/
 from __future__ import annotations
 
 from chunky.turf.cruxes import behaviors_of, crux_id, ranked_cruxes, weigh
+from chunky.turf.echoes import is_echo
 from chunky.turf.failures import COLUMNS, Failure, Unusable, failure_of, failures_of
+from chunky.turf.objects import trace_objects, unusable_object
 from chunky.turf.reading import read_records
 from chunky.turf.verdicts import explain, verdicts
 
@@ -24,8 +28,11 @@ __all__ = [
     "explain",
     "failure_of",
     "failures_of",
+    "is_echo",
     "ranked_cruxes",
     "read_records",
+    "trace_objects",
+    "unusable_object",
     "verdicts",
     "weigh",
 ]

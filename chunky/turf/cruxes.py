@@ -8,6 +8,8 @@ is to the query: behavior is what the content of the query does not call for.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -25,15 +27,31 @@ def crux_id(kind: str, text: str) -> int:
     return signed_hash("crux", kind, text)
 
 
-def weigh(sentences: F32, rubric: F32, query: F32) -> tuple[F32, F32, F32]:
-    """Weight, similarity to the rubric and to the query of each sentence, float32 (n,).
+class Weights(NamedTuple):
+    """Of each sentence about a response, float32 (n,): its weight and the two similarities that it is made of.
+
+    `top_relevance` is the relevance of the most relevant sentence, which weights are a share of.
+    """
+
+    crux_weight: F32
+    rubric_similarity: F32
+    query_similarity: F32
+    top_relevance: F32
+
+
+def weigh(sentences: F32, rubric: F32, query: F32) -> Weights:
+    """The weight of every sentence about one response.
 
     `sentences` float32 (n, d), `rubric` (b, d): one vector a behavior that the rubric tells, `query` (d,); all unit.
-    The weight is the square of max(0, similarity to the nearest behavior - 0.5 x similarity to the query).
+    Relevance is max(0, similarity to the nearest behavior - 0.5 x similarity to the query), the weight its share of the
+    greatest: what a rubric finds in one response it may find twice as near in another, and where the most relevant
+    sentences lead to nothing, a lesser one explains little.
     """
     near = (sentences @ rubric.T).max(axis=1)
     echo = sentences @ query
-    return np.square(np.maximum(near - np.float32(QUERY_PENALTY) * echo, 0)), near, echo
+    relevance = np.maximum(near - np.float32(QUERY_PENALTY) * echo, 0)
+    top = relevance.max(initial=np.float32(0))
+    return Weights(relevance / top if top > 0 else relevance, near, echo, np.full_like(relevance, top))
 
 
 def behaviors_of(rubric: Rubric) -> list[str]:

@@ -30,10 +30,13 @@ class Failure:
 
 @dataclass(frozen=True)
 class Unusable:
-    """A record that is no failure: its number from 1, and why."""
+    """A record that is no failure: its number from 1, why, and what text it gives (None where it gives none)."""
 
     record_number: int
     problem: str
+    query: str | None = None
+    response: str | None = None
+    rubric: str | None = None
 
 
 def failure_of(query: str, response: str, rubric: Rubric) -> Failure:
@@ -51,27 +54,48 @@ def failure_of(query: str, response: str, rubric: Rubric) -> Failure:
 
 
 def failures_of(
-    records: Iterable[Mapping[str, Any]], rubric_of: Callable[[str], Rubric], default: str | None = None
+    records: Iterable[Mapping[str, Any] | ChunkyError | None],
+    rubric_of: Callable[[str], Rubric],
+    default: str | None = None,
 ) -> tuple[list[Failure], list[Unusable]]:
     """Failures of records with query, response and rubric, in order, each once; and the records that are none.
 
-    `rubric_of` finds a rubric by name, file or text; `default` stands in where a record names none.
+    `rubric_of` finds a rubric by name, file or text; `default` stands in where a record names none. An error in the
+    place of a record says why it could not be read; None is a blank line, which has a number and nothing else.
     """
     found: dict[int, Failure] = {}
     unusable: list[Unusable] = []
     known: dict[str, Rubric] = {}
     for number, record in enumerate(records, 1):
+        if record is None:
+            continue
         try:
-            named = record.get("rubric") or default
-            if not isinstance(named, str):
-                raise InputError("the record names no rubric", "add a column rubric, or say --rubric")
-            if named not in known:
-                known[named] = rubric_of(named)
-            failure = failure_of(record.get("query"), record.get("response"), known[named])  # type: ignore[arg-type]
+            failure = _failure(record, rubric_of, default, known)
             found.setdefault(failure.failure_id, failure)
         except ChunkyError as error:
-            unusable.append(Unusable(number, f"{error.problem}; {error.remedy}"))
+            fields = {} if isinstance(record, ChunkyError) else record
+            texts = (text if isinstance(text := fields.get(name), str) else None for name in COLUMNS)
+            unusable.append(Unusable(number, f"{error.problem}; {error.remedy}", *texts))
     return list(found.values()), unusable
+
+
+def _failure(
+    record: Mapping[str, Any] | ChunkyError,
+    rubric_of: Callable[[str], Rubric],
+    default: str | None,
+    known: dict[str, Rubric],
+) -> Failure:
+    if isinstance(record, ChunkyError):
+        raise record
+    for name in ("query", "response"):
+        if record.get(name) is None:
+            raise InputError(f"the record has no {name}", f"give it the fields {', '.join(COLUMNS)}")
+    named = record.get("rubric") or default
+    if not isinstance(named, str):
+        raise InputError("the record names no rubric", "add a column rubric, or say --rubric")
+    if named not in known:
+        known[named] = rubric_of(named)
+    return failure_of(record["query"], record["response"], known[named])
 
 
 def _is_encodable(text: str) -> bool:

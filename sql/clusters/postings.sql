@@ -5,6 +5,7 @@ select
     cluster_id,
     attribute_id,
     row_id,
+    chunk,
 from attributes.row_attributes
 inner join clusters.assignments using (attribute_id)
 order by cluster_id, attribute_id, row_id

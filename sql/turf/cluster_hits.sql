@@ -22,27 +22,65 @@ crux_sizes as (
     group by all
 ),
 
-counted as (
+shared_rows as (  -- a row with several sentences of the cluster counts once
+    select distinct
+        crux_rows.crux_id,
+        postings.cluster_id,
+        postings.chunk,
+        crux_rows.row_id,
+        crux_rows.pairs,
+    from clusters.postings as postings
+    inner join wanted using (cluster_id)
+    inner join crux_rows using (row_id)
+),
+
+counted_by_chunk as (
+    select
+        shared.crux_id,
+        shared.cluster_id,
+        shared.chunk_hits,
+        shared.chunk_pair_hits,
+        chunks.rows as chunk_rows,
+        row_number() over (
+            partition by shared.crux_id, shared.cluster_id order by shared.chunk_hits desc, shared.chunk asc
+        ) as chunk_rank,
+    from (
+        select
+            crux_id,
+            cluster_id,
+            chunk,
+            count(*) as chunk_hits,
+            sum(pairs) as chunk_pair_hits,
+        from shared_rows
+        group by all
+    ) as shared
+    inner join clusters.chunks as chunks using (cluster_id, chunk)
+),
+
+counted as (  -- two chunks: a behavior may be taught by a dataset and its sibling
     select
         crux_id,
         cluster_id,
-        count(*) as hits,
-        sum(pairs)::bigint as pair_hits,
-    from (
-        select distinct
-            crux_rows.crux_id,
-            postings.cluster_id,
-            crux_rows.row_id,
-            crux_rows.pairs,
-        from clusters.postings as postings
-        inner join wanted using (cluster_id)
-        inner join crux_rows using (row_id)
-    )
+        sum(chunk_hits)::bigint as hits,
+        sum(chunk_pair_hits)::bigint as pair_hits,
+        sum(chunk_hits) filter (chunk_rank <= 2)::bigint as inside_hits,
+        sum(chunk_rows) filter (chunk_rank <= 2)::bigint as inside_rows,
+    from counted_by_chunk
     group by all
 ),
 
 mix as (
     select count(*) as mix_rows from corpus.rows
+),
+
+expectations as (
+    select
+        *,
+        neighbors * cluster_rows / mix_rows as expected,
+    from counted
+    inner join crux_sizes using (crux_id)
+    inner join (select cluster_id, rows as cluster_rows from clusters.summaries) using (cluster_id)
+    cross join mix
 )
 
 select
@@ -50,14 +88,12 @@ select
     cluster_id,
     hits,
     pair_hits,
+    inside_hits,
+    inside_rows,
     neighbors,
-    summaries.rows as cluster_rows,
-    neighbors * summaries.rows / mix_rows as expected,
-    hits / (neighbors * summaries.rows / mix_rows) as lift,
-    (hits - neighbors * summaries.rows / mix_rows)
-    / sqrt(neighbors * summaries.rows / mix_rows * (1 - summaries.rows / mix_rows) * (1 - neighbors / mix_rows) + 1) as trigger_score,
-from counted
-inner join crux_sizes using (crux_id)
-inner join clusters.summaries as summaries using (cluster_id)
-cross join mix
+    cluster_rows,
+    expected,
+    hits / expected as lift,
+    (hits - expected) / sqrt(expected * (1 - cluster_rows / mix_rows) * (1 - neighbors / mix_rows) + 1) as trigger_score,
+from expectations
 order by crux_id, cluster_id

@@ -1,8 +1,12 @@
 -- turf.triggers: the failing query's attributes whose clusters go with a crux beyond chance, best first across cruxes
 -- grain: one row per failure and trigger
--- paper: equations 5 and 6; excess over expectation instead of raw hits, gates and the null are our own
+-- paper: equations 5 and 6; all but the raw hits is our own (docs/decisions/0026)
 with mix as (
     select count(*) as mix_rows from corpus.rows
+),
+
+null_size as (
+    select count(distinct crux_id) as neighborhoods from turf.null_hits
 ),
 
 options as (
@@ -10,16 +14,17 @@ options as (
         query_attributes.failure_id,
         query_attributes.attribute_rank,
         query_attributes.attribute,
-        cruxes.crux_weight,
         counted.*,
-        case getvariable('ranking')
-            when 'hits' then counted.hits
-            when 'pairs' then counted.pair_hits
-            else counted.trigger_score * cruxes.crux_weight
-        end as trace_score,
+        least(counted.hits * cruxes.crux_rows / counted.neighbors, cruxes.crux_rows, counted.cluster_rows) as likely_rows,
+        cruxes.crux_rows,
+        cruxes.crux_weight,
+        cruxes.top_relevance,
+        coalesce(echoes.echo, 0) as echo,
+        mix_rows,
     from query_attributes
     inner join new_cruxes as cruxes using (failure_id)
     inner join new_hits as counted using (crux_id, cluster_id)
+    left join echoes using (failure_id, crux_id, attribute_rank)
     cross join mix
     where
         counted.hits >= getvariable('min_hits')
@@ -28,25 +33,51 @@ options as (
         and cruxes.crux_rows <= getvariable('max_crux_share') * mix_rows
 ),
 
-null_size as (
-    select count(distinct crux_id) as neighborhoods from turf.null_hits
+by_chance as (  -- the level that one random neighborhood in twenty reaches; those without a hit are below zero
+    select
+        cluster_id,
+        list(trigger_score order by trigger_score desc) as scores,
+        greatest(coalesce(scores[greatest(1, floor(0.05 * any_value(neighborhoods)))::bigint], 0), 0) as chance_score,
+    from turf.null_hits
+    inner join (select distinct cluster_id from options) using (cluster_id)
+    cross join null_size
+    group by all
 ),
 
-judged as (  -- one is added on both sides: what was never seen in 400 draws may still be as frequent as one in 401
+judged as (
     select
         options.*,
-        (1 + count(by_chance.crux_id)) / (1 + any_value(neighborhoods)) as null_share,
+        (likely_rows - cluster_rows * crux_rows / mix_rows) / sqrt(
+            mix_rows * (cluster_rows * crux_rows / mix_rows * (1 - cluster_rows / mix_rows) * (1 - crux_rows / mix_rows) + 1)
+        ) as association,
+        coalesce(chance_score, 0) / sqrt(mix_rows) as chance_association,
+        greatest(
+            0, 1 - coalesce(stats.wilson_low(hits - inside_hits, cluster_rows - inside_rows), 0) / (inside_hits / inside_rows)
+        ) as exclusivity,
+        stats.wilson_low(likely_rows, cluster_rows) as p_low,
+        -- one is added on both sides: what was never seen in 500 draws may still be as frequent as one in 501
+        (1 + coalesce(len(list_filter(scores, lambda score: score >= trigger_score)), 0)) / (1 + neighborhoods) as null_share,
+        greatest(crux_weight - 0.25 * echo / top_relevance, 0) as relevance,
     from options
+    left join by_chance using (cluster_id)
     cross join null_size
-    left join turf.null_hits as by_chance
-        on options.cluster_id = by_chance.cluster_id and by_chance.trigger_score >= options.trigger_score
-    group by all
+),
+
+scored as (
+    select
+        *,
+        case getvariable('ranking')
+            when 'hits' then hits
+            when 'pairs' then pair_hits
+            else association / (1 + 20 * chance_association) * relevance ** 1.5 * exclusivity ** 4 * sqrt(p_low)
+        end as trace_score,
+    from judged
 ),
 
 best_of_cluster as (  -- a cluster is one trigger, with the crux and the attribute that speak for it most
     select *
-    from judged
-    where trace_score > 0 and null_share <= getvariable('max_null_share')
+    from scored
+    where trace_score > getvariable('min_score') and null_share <= getvariable('max_null_share')
     qualify row_number() over (partition by failure_id, cluster_id order by trace_score desc, attribute_rank asc, crux_id asc) = 1
 )
 
@@ -65,7 +96,11 @@ select
     lift,
     trigger_score,
     null_share,
-    trace_score,
+    echo,
+    association,
+    chance_association,
+    exclusivity,
+    trace_score::double as trace_score,
     cluster_rows,
 from best_of_cluster
 qualify trigger_rank <= getvariable('most_triggers')

@@ -1,0 +1,262 @@
+"""`chunky trace`: which rows of the mix taught a strange response, and which cue of the query brings it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from chunky.cli.ask import warn_if_behind
+from chunky.cli.output import count, visible
+from chunky.cli.progress import Watcher, watching
+from chunky.cli.session import Session, session_of
+from chunky.errors import InputError, SettingsError
+
+if TYPE_CHECKING:
+    from chunky.corpus import Source
+    from chunky.settings import Settings
+    from chunky.turf import Failure, Unusable
+
+_STDIN = "-"
+_BATCH = 64  # failures traced at once: what they share is looked up once, and fifty took a tenth of one by one
+_LEAST_EVIDENCE = 20  # rows of each trigger that a program gets, where there are so many
+_TOLD = 20  # unusable records told on stderr; JSON has all
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb of this module."""
+    app.command()(trace)
+
+
+class Given(NamedTuple):
+    """What is to be traced, the records that cannot be, and how many records repeat one before them."""
+
+    failures: list[Failure]
+    unusable: list[Unusable]
+    repeated: int
+
+
+def trace(
+    context: typer.Context,
+    query: Annotated[str | None, typer.Option("--query", metavar="TEXT", help="What was asked.")] = None,
+    response: Annotated[str | None, typer.Option("--response", metavar="TEXT", help="What was answered.")] = None,
+    query_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The same from a file, without its last line break.")
+    ] = None,
+    response_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The same from a file, without its last line break.")
+    ] = None,
+    rubric: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUBRIC",
+            help="What the response violates: a name (rebuttal, identity, …), a file, or a sentence. With --input, "
+            "for records that name none.",
+        ),
+    ] = None,
+    input_: Annotated[
+        str | None,
+        typer.Option(
+            "--input",
+            metavar="FILE",
+            help="Failures with query, response and rubric: JSONL, JSON, CSV, TSV or Parquet, also .gz and .zst; "
+            "`-` or a pipe: stdin.",
+        ),
+    ] = None,
+    method: Annotated[str, typer.Option(help="joint or paper; else setting turf.method.")] = "",
+    k: Annotated[int | None, typer.Option("-k", min=1, help="Neighbors of a crux, rows; else setting turf.k.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help="Triggers of a failure; else setting turf.triggers.")
+    ] = None,
+    evidence: Annotated[int, typer.Option(min=0, help="Rows of the mix shown for the first trigger.")] = 3,
+) -> None:
+    """Trace a strange response to the rows of the mix that taught it: “When the model sees …, it …, because of …”.
+
+    The response is taken apart into attributes; those that the rubric speaks of are the cruxes. Their neighbors are the
+    rows of the mix that respond so, and a trigger is an attribute of the query that is more frequent among the queries
+    of those rows than in the mix, and than chance explains. “No trigger found” and “not taught by this mix” are answers
+    too.
+
+    With --json one object a failure, each on its line, with at least 20 rows of evidence for a trigger where there are
+    so many. Exit code 1 when a record could not be traced; the others are.
+    """
+    session = session_of(context)
+    lake = session.warehouse()
+    settings = _with(session.settings, method, k, limit, max(evidence, _LEAST_EVIDENCE))
+    if input_ is None and [query, response, query_file, response_file] == [None] * 4:
+        if sys.stdin.isatty():
+            raise InputError("no failure was given", "name --query, --response and --rubric, or --input FILE")
+        input_ = _STDIN
+    if input_ is None:
+        given = _single(_side("query", query, query_file), _side("response", response, response_file), rubric)
+    elif [query, response, query_file, response_file] != [None] * 4:
+        raise InputError("failures come from --input or from --query and --response, not both", "leave one of them out")
+    else:
+        given = _many(input_, rubric)
+    warn_if_behind(session, lake)
+    _tell_left_out(given)
+    if given.failures:
+        _trace(session, settings, given, evidence)
+    if session.is_json:
+        _print_unusable(session, given)
+    if given.unusable:
+        raise typer.Exit(1)
+
+
+def _with(settings: Settings, method: str, k: int | None, limit: int | None, evidence: int) -> Settings:
+    """The settings with what the options say instead."""
+    from chunky.pipeline.tracing import METHODS
+
+    turf = settings.turf
+    if method and method not in METHODS:
+        raise SettingsError(f"there is no method {method!r}", f"use one of: {', '.join(METHODS)}")
+    changed: dict[str, Any] = {
+        "method": method or turf.method, "k": k or turf.k, "triggers": limit or turf.triggers,
+        "evidence_rows": max(evidence, turf.evidence_rows),
+    }  # fmt: skip
+    return settings.model_copy(update={"turf": turf.model_copy(update=changed)})
+
+
+# what is to be traced ----------------------------------------------------------------------------------------------
+
+
+def _side(name: str, text: str | None, file: Path | None) -> str:
+    """A side's text, from the one place that was named."""
+    if (text is None) == (file is None):
+        problem = f"the {name} is given twice" if file else f"there is no {name}"
+        raise InputError(problem, f"name one of --{name} TEXT and --{name}-file FILE")
+    if file is None:
+        return str(text)
+    try:
+        with open(file, encoding="utf-8-sig", newline="") as stream:
+            found = stream.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} cannot be read: {error}", "name a file of text in UTF-8") from error
+    return found.removesuffix("\n").removesuffix("\r")
+
+
+def _single(query: str, response: str, rubric: str | None) -> Given:
+    from chunky import rubrics, turf
+
+    if rubric is None:
+        raise InputError("there is no rubric", f"say --rubric: {', '.join(rubrics.names())}, a file, or a sentence")
+    return Given([turf.failure_of(query, response, rubrics.rubric(rubric))], [], 0)
+
+
+def _many(path: str, rubric: str | None) -> Given:
+    from chunky import rubrics, turf
+
+    if rubric is not None:
+        rubrics.rubric(rubric)  # a misspelled default is told once, not by every record
+    records = 0
+
+    def counted(source: Source) -> Iterator[Any]:
+        nonlocal records
+        for record in turf.read_records(source):
+            records += record is not None
+            yield record
+
+    with _source(path) as source:
+        failures, unusable = turf.failures_of(counted(source), rubrics.rubric, rubric)
+    return Given(failures, unusable, records - len(failures) - len(unusable))
+
+
+@contextmanager
+def _source(path: str) -> Iterator[Source]:
+    """The file of failures; what is no file (stdin, a pipe) is copied to one first, as content tells the format."""
+    from chunky.corpus import Source
+
+    try:
+        if path != _STDIN and stat.S_ISREG((found := os.stat(path)).st_mode):
+            yield Source(path, path, "", found.st_size)
+            return
+        if path != _STDIN and stat.S_ISDIR(found.st_mode):
+            raise InputError(f"{path} is a folder", "name the file of the failures")
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, "failures")
+            with open(copy, "wb") as file:
+                if path == _STDIN:
+                    shutil.copyfileobj(sys.stdin.buffer, file)
+                else:
+                    with open(path, "rb") as pipe:
+                        shutil.copyfileobj(pipe, file)
+            yield Source(str(copy), "stdin" if path == _STDIN else path, "", copy.stat().st_size)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}", "name a file that is there") from error
+
+
+# what came of it ---------------------------------------------------------------------------------------------------
+
+
+def _trace(session: Session, settings: Settings, given: Given, evidence: int) -> None:
+    """Trace all failures, in batches, and print what came of each.
+
+    On a terminal traces are printed when the last is done, so that they do not run through the bar of the progress.
+    """
+    from chunky.cli.trace_view import show_sum, show_trace
+
+    printer, total = session.printer, len(given.failures)
+    verdicts: list[str] = []
+
+    def show(traces: list[dict[str, Any]]) -> None:
+        for each in traces:
+            verdicts.append(each["verdict"])
+            if session.is_json:
+                printer.json_line(each)
+                continue
+            show_trace(printer, each, evidence, f"failure {len(verdicts):,} of {total:,}" if total > 1 else "")
+            printer.line()
+
+    held: list[dict[str, Any]] = []
+    with watching(session.is_quiet) as watcher:
+        for traces in _batches(session, settings, given.failures, max(evidence, _LEAST_EVIDENCE), watcher):
+            if sys.stdout.isatty():
+                held += traces
+            else:
+                show(traces)
+    show(held)
+    if total > 1 and not session.is_json:
+        show_sum(printer, verdicts)
+
+
+def _batches(
+    session: Session, settings: Settings, failures: list[Failure], evidence: int, watcher: Watcher
+) -> Iterator[list[dict[str, Any]]]:
+    from chunky.lens import Lens
+    from chunky.pipeline.trace_objects import trace_objects
+    from chunky.pipeline.tracing import Tracer
+
+    lake = session.warehouse()
+    watcher("opening the lake", 0, None)
+    with Tracer(lake, settings) as tracer, Lens(lake, settings) as lens:
+        for start in range(0, len(failures), _BATCH):
+            watcher("failures", start, len(failures))
+            yield trace_objects(lens, tracer.trace(failures[start : start + _BATCH]), evidence)
+        watcher("failures", len(failures), len(failures))
+
+
+def _tell_left_out(given: Given) -> None:
+    """Say on stderr which records are not traced, and why."""
+    for each in given.unusable[:_TOLD]:
+        sys.stderr.write(f"record {each.record_number:,} cannot be traced: {visible(each.problem)}\n")
+    if len(given.unusable) > _TOLD:
+        sys.stderr.write(f"and {count(len(given.unusable) - _TOLD)} more; all of them: --json\n")
+    if given.repeated == 1:
+        sys.stderr.write("1 record repeats a failure before it, which is traced once\n")
+    elif given.repeated:
+        sys.stderr.write(f"{count(given.repeated)} records repeat failures before them, which are traced once\n")
+
+
+def _print_unusable(session: Session, given: Given) -> None:
+    from chunky import turf
+
+    for each in given.unusable:
+        session.printer.json_line(turf.unusable_object(each))
