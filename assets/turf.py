@@ -21,7 +21,9 @@ traces = audit_asset(
         ),
         "turf.cruxes": ("turf.failure_attributes", *_SENTENCES),
         "turf.neighbors": ("turf.cruxes", "clusters.postings", *_SENTENCES),
-        "turf.cluster_hits": ("turf.neighbors", "clusters.postings", "clusters.summaries", "corpus.rows"),
+        "turf.cluster_hits": (
+            "turf.neighbors", "clusters.postings", "clusters.chunks", "clusters.summaries", "corpus.rows",
+        ),
         "turf.triggers": (
             "turf.failure_attributes", "turf.cluster_hits", "turf.null_hits", "clusters.names", "corpus.rows",
         ),

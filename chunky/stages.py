@@ -198,6 +198,7 @@ AUDIT_STAGES: tuple[Stage, ...] = (
         reads=(
             "turf.null_hits",
             "clusters.postings",
+            "clusters.chunks",
             "clusters.names",
             "clusters.summaries",
             "clusters.assignments",

@@ -724,7 +724,7 @@ TABLES: dict[str, Table] = _tables(
         promises=(
             Promise(
                 "hits_are_recounted",
-                "hits, neighbors and cluster_rows equal a count without clusters.postings",
+                "all counts equal a count without clusters.postings and clusters.chunks",
                 ("turf.neighbors", "attributes.row_attributes", "clusters.assignments"),
             ),
         ),

@@ -32,7 +32,7 @@ from dagster_project.definitions import defs
 AWKWARD = "b | [x], y"  # Dagster forbids these characters in partition keys
 AUDIT = "stock remarks | [x], y"
 LOOSE = {f"turf.{name}": value for name, value in (("max_crux_share", "0.5"), ("max_cluster_share", "0.5"))}
-LOOSE |= {"turf.min_lift": "1.5", "turf.max_null_share": "1"}
+LOOSE |= {"turf.min_lift": "1.5", "turf.max_null_share": "1", "turf.min_score": "0"}
 WORDS = "please write explain a story about the code in python with two parts and list what follows"
 
 

@@ -29,6 +29,7 @@ LOOSE = {
     "max_cluster_share": 0.9,
     "max_crux_share": 0.9,
     "max_null_share": 1.0,
+    "min_score": 0,
 }
 SETTINGS = Settings.model_validate(SMALL | {"turf": LOOSE})
 PRINCIPLE = "The assistant should not end its answer with a stock remark."
@@ -309,6 +310,8 @@ BREACHES: tuple[tuple[str, pl.Expr, str, str], ...] = (
     ("turf.cluster_hits", pl.col("hits") + 1, "turf.cluster_hits", "hits_are_recounted"),
     ("turf.cluster_hits", pl.col("cluster_rows") - 1, "turf.cluster_hits", "hits_are_recounted"),
     ("turf.cluster_hits", pl.col("neighbors") + 1, "turf.cluster_hits", "hits_are_recounted"),
+    ("turf.cluster_hits", pl.col("inside_hits") - 1, "turf.cluster_hits", "hits_are_recounted"),
+    ("turf.cluster_hits", pl.col("inside_rows") + 1, "turf.cluster_hits", "hits_are_recounted"),
     ("turf.cluster_hits", pl.col("pair_hits") * 0, "turf.cluster_hits", "hits_are_recounted"),
     ("turf.cruxes", pl.col("k") - 1, "turf.cruxes", "neighbors_are_k_or_all"),
     ("turf.cruxes", pl.col("neighbors") + 1, "turf.cruxes", "neighbors_are_k_or_all"),

@@ -1,7 +1,8 @@
 """TURF once more, slow and obvious: sets and loops over rows, sentences and clusters. What `sql/turf/` is held against.
 
-Nothing here reads `clusters.postings` or shares code with the models. Sums and quotients are written in the order in
-which the catalog defines them, so that equal means equal to the last bit.
+Nothing here reads `clusters.postings` or shares code with the models. Counts, expectation, lift and score are written
+in the order in which the catalog defines them, so that equal means equal to the last bit; what ranks triggers is made
+of bounds that a textbook writes otherwise, and is equal to twelve digits.
 """
 
 from __future__ import annotations
@@ -121,6 +122,8 @@ class Hits(NamedTuple):
 
     hits: int
     pair_hits: int
+    inside_hits: int
+    inside_rows: int
     neighbors: int
     cluster_rows: int
     expected: float
@@ -129,28 +132,50 @@ class Hits(NamedTuple):
 
 
 def hits(mix: Mix, found: Sequence[Neighbor], cluster_id: int) -> Hits:
-    """How often the cluster occurs among the neighbors: distinct rows, and each as often as it stands there."""
+    """How often the cluster occurs among the neighbors: distinct rows, and each as often as it stands there.
+
+    `inside` are the two chunks with most of the hits, ties by name.
+    """
     carriers, times, mix_rows = mix.rows_of_cluster(cluster_id), Counter(each.row_id for each in found), len(mix.chunks)
     count, pairs = 0, 0
+    by_chunk: Counter[str] = Counter()
     for row, often in times.items():
         if row in carriers:
             count, pairs = count + 1, pairs + often
+            by_chunk[mix.chunks[row]] += 1
+    inside = sorted(by_chunk, key=lambda chunk: (-by_chunk[chunk], chunk))[:2]
+    inside_rows = sum(mix.chunks[row] in inside for row in carriers)
     expected = len(times) * len(carriers) / mix_rows
     spread = expected * (1 - len(carriers) / mix_rows) * (1 - len(times) / mix_rows) + 1
     score = (count - expected) / math.sqrt(spread)
-    return Hits(count, pairs, len(times), len(carriers), expected, count / expected if expected else 0.0, score)
+    return Hits(
+        count,
+        pairs,
+        sum(by_chunk[chunk] for chunk in inside),
+        inside_rows,
+        len(times),
+        len(carriers),
+        expected,
+        count / expected if expected else 0.0,
+        score,
+    )
 
 
 # triggers (equations 5 and 6) -----------------------------------------------------------------------------------------
 
 
 class Crux(NamedTuple):
-    """A candidate crux of a failure, its neighbors and how many rows of the mix are as near."""
+    """A candidate crux of a failure, its neighbors and how many rows of the mix are as near.
+
+    `top_relevance` is the relevance that weights are a share of; `echoes`: rank of a query attribute → cosine with it.
+    """
 
     crux_id: int
     weight: float
+    top_relevance: float
     crux_rows: int
     found: Sequence[Neighbor]
+    echoes: Mapping[int, float]
 
 
 class Gates(NamedTuple):
@@ -162,11 +187,12 @@ class Gates(NamedTuple):
     max_cluster_share: float
     max_crux_share: float
     max_null_share: float
+    min_score: float
     most_triggers: int
 
 
 class Trigger(NamedTuple):
-    """One trigger: its crux and attribute, cluster, counts, share of the null that does as well, ranking score."""
+    """One trigger: its crux and attribute, cluster, counts, share of the null that does as well, what ranks it."""
 
     crux_id: int
     attribute_rank: int
@@ -174,6 +200,16 @@ class Trigger(NamedTuple):
     cluster_id: int
     counted: Hits
     null_share: float
+    told: Told
+
+
+class Told(NamedTuple):
+    """What the rank of a trigger is made of, in the columns of `turf.triggers`."""
+
+    echo: float
+    association: float
+    chance_association: float
+    exclusivity: float
     trace_score: float
 
 
@@ -197,23 +233,56 @@ def triggers(
     for crux in cruxes:
         for rank, attribute, cluster in attributes:
             counted = hits(mix, crux.found, cluster)
-            score = {
-                "score": counted.trigger_score * crux.weight,
-                "hits": float(counted.hits),
-                "pairs": float(counted.pair_hits),
-            }[gates.ranking]
+            if not counted.hits:
+                continue
+            told = _told(crux, counted, rank, chance_score(null, cluster), len(mix.chunks))
+            if gates.ranking != "score":
+                told = told._replace(trace_score=counted.hits if gates.ranking == "hits" else counted.pair_hits)
             share = null_share(null, cluster, counted.trigger_score)
-            option = Trigger(crux.crux_id, rank, attribute, cluster, counted, share, score)
-            if counted.hits and _passes(option, crux, len(mix.chunks), gates):
+            option = Trigger(crux.crux_id, rank, attribute, cluster, counted, share, told)
+            if _passes(option, crux, len(mix.chunks), gates):
                 options.append(option)
     best: dict[int, Trigger] = {}
-    for option in sorted(options, key=lambda each: (-each.trace_score, each.attribute_rank, each.crux_id)):
+    for option in sorted(options, key=lambda each: (-each.told.trace_score, each.attribute_rank, each.crux_id)):
         best.setdefault(option.cluster_id, option)
     order = sorted(
         best.values(),
-        key=lambda each: (-each.trace_score, -each.counted.cluster_rows, each.attribute_rank, each.cluster_id),
+        key=lambda each: (-each.told.trace_score, -each.counted.cluster_rows, each.attribute_rank, each.cluster_id),
     )
     return order[: gates.most_triggers]
+
+
+def chance_score(null: Mapping[int, Mapping[int, float]], cluster_id: int) -> float:
+    """The trigger_score that one random neighborhood in twenty reaches with the cluster, at least 0."""
+    place = max(1, 5 * len(null) // 100)
+    scores = sorted((of[cluster_id] for of in null.values() if cluster_id in of), reverse=True)
+    return max(0.0, scores[place - 1]) if len(scores) >= place else 0.0
+
+
+def _told(crux: Crux, counted: Hits, rank: int, chance: float, mix_rows: int) -> Told:
+    cluster_rows, crux_rows = counted.cluster_rows, crux.crux_rows
+    likely = min(counted.hits * crux_rows / counted.neighbors, crux_rows, cluster_rows)
+    both = cluster_rows * crux_rows / mix_rows  # rows with both, were they independent
+    spread = mix_rows * (both * (1 - cluster_rows / mix_rows) * (1 - crux_rows / mix_rows) + 1)
+    association = (likely - both) / math.sqrt(spread)
+    by_chance = chance / math.sqrt(mix_rows)
+    outside = wilson_low(counted.hits - counted.inside_hits, cluster_rows - counted.inside_rows)
+    exclusivity = max(0.0, 1 - outside / (counted.inside_hits / counted.inside_rows))
+    echo = crux.echoes.get(rank, 0.0)
+    relevance = max(0.0, crux.weight - 0.25 * echo / crux.top_relevance)
+    score = association / (1 + 20 * by_chance) * relevance**1.5 * exclusivity**4
+    return Told(echo, association, by_chance, exclusivity, score * math.sqrt(wilson_low(likely, cluster_rows)))
+
+
+def wilson_low(successes: float, trials: int) -> float:
+    """Lower 95 % Wilson bound of a rate; 0 without trials."""
+    if not trials:
+        return 0.0
+    z = 1.959963984540054
+    rate = successes / trials
+    center = rate + z * z / (2 * trials)
+    margin = z * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
+    return max(0.0, (center - margin) / (1 + z * z / trials))
 
 
 def _passes(option: Trigger, crux: Crux, mix_rows: int, gates: Gates) -> bool:
@@ -224,7 +293,7 @@ def _passes(option: Trigger, crux: Crux, mix_rows: int, gates: Gates) -> bool:
         and counted.cluster_rows <= gates.max_cluster_share * mix_rows
         and crux.crux_rows <= gates.max_crux_share * mix_rows
         and option.null_share <= gates.max_null_share
-        and option.trace_score > 0
+        and option.told.trace_score > gates.min_score
     )
 
 

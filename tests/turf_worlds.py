@@ -22,6 +22,7 @@ from tests.small_lake import write
 CHUNKS = ("a", "b", "B | [x], y", "ä")
 SIMILARITIES = (0.5, 0.625, 0.75, 1.0)  # few, so that many rows are equally near
 WEIGHTS = (0.0625, 0.25, 0.25, 1.0)
+ECHOES = (-0.25, 0.0, 0.25, 0.875)
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class World:
     near: Mapping[int, Mapping[int, float]]
     attributes: Mapping[int, list[tuple[int, str, int]]]  # failure → rank, sentence, cluster
     weights: Mapping[int, Mapping[int, float]]  # failure → crux → weight
+    top_relevance: Mapping[int, float]  # failure → relevance that its weights are a share of
+    echoes: Mapping[int, Mapping[int, Mapping[int, float]]]  # failure → crux → rank of a query attribute → cosine
     k: int
     null: Mapping[int, Mapping[int, float]] = field(default_factory=dict)
 
@@ -73,13 +76,18 @@ def draw(seed: int) -> World:
         picked = rng.permutation(list(held["response"]))[:count]
         near[crux] = {int(one): float(rng.choice(SIMILARITIES)) for one in picked}
     mix = reference.Mix(chunks, held, cluster_of)
-    attributes, weights = {}, {}
+    attributes, weights, top_relevance, echoes = {}, {}, {}, {}
     for failure in ids(rng, int(rng.integers(1, 5))):
         asked = rng.permutation(list(held["query"]))[: int(rng.integers(1, 8))]
         attributes[failure] = [(rank, f"q{one}", cluster_of[int(one)]) for rank, one in enumerate(asked, 1)]
         weights[failure] = {crux: float(rng.choice(WEIGHTS)) for crux in near if rng.random() < 0.8}
+        top_relevance[failure] = float(rng.choice([0.25, 0.5]))
+        echoes[failure] = {  # some sentences have no vector
+            crux: {rank: float(rng.choice(ECHOES)) for rank, _, _ in attributes[failure] if rng.random() < 0.8}
+            for crux in weights[failure]
+        }
     k = int(rng.choice([1, 2, 3, 5, 8, 100]))
-    return World(mix, near, attributes, weights, k, _null(mix, k))
+    return World(mix, near, attributes, weights, top_relevance, echoes, k, _null(mix, k))
 
 
 def _some(rng: np.random.Generator, rows: list[int], share: float) -> frozenset[int]:
@@ -166,10 +174,26 @@ def query_attributes(world: World) -> pa.Table:
 
 def candidates(world: World, sizes: pl.DataFrame) -> pa.Table:
     """`new_cruxes`: the cruxes of each failure with their weight and size; one without neighbors has size 0."""
-    told = [(failure, crux, weight) for failure, of in world.weights.items() for crux, weight in of.items()]
-    columns = {"failure_id": pl.Int64, "crux_id": pl.Int64, "crux_weight": pl.Float64}
+    told = [
+        (failure, crux, weight, world.top_relevance[failure])
+        for failure, of in world.weights.items()
+        for crux, weight in of.items()
+    ]
+    columns = {"failure_id": pl.Int64, "crux_id": pl.Int64, "crux_weight": pl.Float64, "top_relevance": pl.Float64}
     joined = pl.DataFrame(told, columns, orient="row").join(sizes, on="crux_id", how="left")
     return joined.with_columns(pl.col("neighbors", "tied_rows", "crux_rows").fill_null(0)).to_arrow()
+
+
+def echoes(world: World) -> pa.Table:
+    """`echoes`: how near query attributes and cruxes of a failure are."""
+    told = [
+        (failure, crux, rank, echo)
+        for failure, cruxes in world.echoes.items()
+        for crux, ranks in cruxes.items()
+        for rank, echo in ranks.items()
+    ]
+    columns = {"failure_id": pl.Int64, "crux_id": pl.Int64, "attribute_rank": pl.Int32, "echo": pl.Float64}
+    return pl.DataFrame(told, columns, orient="row").to_arrow()
 
 
 @contextmanager

@@ -117,14 +117,20 @@ def audits_of_lake(lake: Warehouse) -> tuple[str, ...]:
     return tuple(sorted({key[0] for key in lake.parts("turf.failures")} | set(audit_files(lake))))
 
 
-def traces_of_audit(lake: Warehouse, audit: str) -> Traces:
-    """What the lake holds of an audit, as the tracer gave it: in the columns of the tables but `audit`, by key."""
+def traces_of_audit(lake: Warehouse, audit: str, order: Sequence[int] = ()) -> Traces:
+    """What the lake holds of an audit, as the tracer gave it: in the columns of the tables but `audit`, by key.
+
+    With `order` (failure_id) the failures come in that order. MissingTable when there is no such audit.
+    """
     _check_there(lake, audit)
     frames = {}
     for short in Traces._fields:
         entry = TABLES[f"turf.{short}"]
         path = lake.root / lake.parts(entry.name)[audit,].file
         frames[short] = pl.read_parquet(path, hive_partitioning=False).sort(entry.key).drop("audit")
+    if order:
+        wanted = pl.DataFrame({"failure_id": list(order)}, schema={"failure_id": pl.Int64})
+        frames["failures"] = wanted.join(frames["failures"], on="failure_id", maintain_order="left")
     return Traces(**frames)
 
 
