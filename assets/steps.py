@@ -1,18 +1,19 @@
 """How a step of the pipeline becomes Dagster assets: one op a step, one asset for each table that it writes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from assets.describing import asset_key, facts, materialization, parts_by_chunk, spec
 from chunky import pipeline
+from chunky.errors import MissingTable
 from chunky.pipeline import Built
 from chunky.settings import Settings
 from chunky.stages import stage
 from chunky.tables import TABLES
 from chunky.warehouse import Warehouse
-from dagster_project.partitions import CHUNK, chunks_by_key
+from dagster_project.partitions import AUDIT, CHUNK, audits_by_key, chunks_by_key
 from dagster_project.resources import LakeResource, Listener
 
 
@@ -53,6 +54,47 @@ def step_asset(name: str, *kinds: str, pool: str | None = None) -> dg.AssetsDefi
         context.log.info(f"{name}: {'built' if built.is_new else 'nothing new'} in {built.seconds:.1f} s")
         for table in this.tables:
             yield _result(context, warehouse, built, table)
+
+    return step
+
+
+def audit_asset(name: str, *kinds: str, deps: Mapping[str, Sequence[str]] | None = None) -> dg.AssetsDefinition:
+    """The assets of a step that runs once for each audit, which is their partition: one run an audit.
+
+    `deps` are the upstream tables of each table, its own fellows included; by default those that the stage reads.
+    """
+    this = stage(name)
+    specs = [
+        spec(
+            table,
+            *kinds,
+            partitions_def=AUDIT,
+            automation_condition=dg.AutomationCondition.eager(),
+            deps=None if deps is None else deps[table],
+        )
+        for table in this.tables
+    ]
+
+    @dg.multi_asset(name=name, specs=specs, description=this.meaning, backfill_policy=dg.BackfillPolicy.multi_run(1))
+    def step(
+        context: dg.AssetExecutionContext, lake: LakeResource, listener: dg.ResourceParam[Listener]
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        with listener.hearing():
+            listener.progress(this.meaning, 0, None)
+            warehouse = lake.warehouse()
+            if (audit := audits_by_key(warehouse).get(context.partition_key)) is None:
+                raise MissingTable(
+                    f"the lake has no audit for {context.partition_key!r}", "put its failures into the folder failures"
+                )
+            settings = _named(lake.settings(), context.run.run_id)
+            built = pipeline.AUDIT_STEPS[name](warehouse, settings, audit, listener.progress)
+        listener.built.append(built)
+        context.log.info(f"{name} of {audit}: {'built' if built.is_new else 'nothing new'} in {built.seconds:.1f} s")
+        said = {"is_new": built.is_new, "seconds": built.seconds, "fingerprint": built.fingerprint}
+        for table in this.tables:
+            told = facts(warehouse, table, [warehouse.parts(table)[audit,]], **said)
+            version = dg.DataVersion(built.fingerprint)
+            yield dg.MaterializeResult(asset_key=asset_key(table), metadata=told, data_version=version)
 
     return step
 

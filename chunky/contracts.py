@@ -1,8 +1,8 @@
 """Contracts: what the catalog promises of a table, checked on rows before they are visible and on the lake in SQL.
 
 `PartChecker` runs on every write: types, nulls, ranges, allowed values, and the key within the partition.
-`queries` gives the SQL that checks the table as a whole, for the blocking asset checks: keys across partitions and
-references to other tables.
+`queries` gives the SQL that checks the table as a whole, for the blocking asset checks: keys across partitions,
+references to other tables, and what else rows keep beside others (`sql/promises/`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chunky.errors import ContractError
+from chunky.files import sql_text
 from chunky.tables import COLUMNS, VECTOR, Table
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ class ContractQuery(NamedTuple):
 
 
 def queries(entry: Table) -> list[ContractQuery]:
-    """SQL checks of `entry`, derived from the catalog: key, nulls, ranges, values, references.
+    """SQL checks of `entry`, derived from the catalog: key, nulls, ranges, values, promises, references.
 
     Identifiers come from the catalog alone, never from data.
     """
@@ -188,6 +189,7 @@ def queries(entry: Table) -> list[ContractQuery]:
         if conditions:
             sql = f"select count(*) as broken from {_q(entry.name)} where {' or '.join(conditions)}"
             found.append(ContractQuery(f"{name}_is_valid", column.meaning, sql))
+    found += [ContractQuery(each.name, each.meaning, sql_text(f"promises.{each.name}")) for each in entry.promises]
     for reference in entry.references:
         sql = (
             f"select count(*) as broken from {_q(entry.name)} as here anti join {_q(reference.table)} as there "

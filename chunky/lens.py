@@ -8,7 +8,7 @@ files that were current when the session opened, so one session sees one state o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,6 +83,12 @@ class Lens:
         self.set(parameters)
         yield from self.connection.sql(sql_text(name)).to_arrow_reader(100_000)
 
+    def narrow(self, audits: Collection[str]) -> None:
+        """See only these audits in the tables that are cut by audit."""
+        for entry in TABLES.values():
+            if entry.partition == "audit":
+                self.connection.execute(_view(entry, self.lake, None, audits))
+
     @contextmanager
     def registered(self, **frames: Any) -> Iterator[None]:
         """Make Arrow tables or polars frames visible to SQL under the given names for the length of the block."""
@@ -138,13 +144,15 @@ def define(
                 f'create or replace view "{entry.schema_name}"."{entry.short_name}" as {sql_text(entry.name)}'
             )
         _comment(connection, entry)
-    for statement in macro_statements():
+    for statement in macro_statements(has_vectors):
         connection.execute(statement)
 
 
-def _view(entry: Table, lake: Warehouse, base: Path | None) -> str:
+def _view(entry: Table, lake: Warehouse, base: Path | None, keys: Collection[str] | None = None) -> str:
+    """The view over the current files of a table; with `keys` over the partitions whose key begins with one of them."""
     name = f'"{entry.schema_name}"."{entry.short_name}"'
-    current = lake.files(entry.name)
+    parts = [part for key, part in sorted(lake.parts(entry.name).items()) if keys is None or key[0] in keys]
+    current = [lake.root / part.file for part in parts]
     if lost := [file for file in current if not file.is_file()]:
         raise LakeError(
             f"{entry.name}: the file {lost[0]} is gone", "open the lake again; if it stays so, build the table again"
@@ -200,11 +208,14 @@ def _comment(connection: duckdb.DuckDBPyConnection, entry: Table) -> None:
         connection.execute(f'comment on column {name}."{column}" is {literal(COLUMNS[column].meaning)}')
 
 
-def macro_statements() -> list[str]:
-    """Every macro of `sql/macros/`, in path order but `stats` first, on which the others build; without assertions."""
+def macro_statements(has_vectors: bool = True) -> list[str]:
+    """Every macro of `sql/macros/`, in path order but `stats` first, on which the others build; without assertions.
+
+    DuckDB looks up the tables of a macro when it is made: those of `embeddings` are left out where vectors are.
+    """
     folder = sql_folder() / "macros"
     paths = sorted(folder.rglob("*.sql"), key=lambda path: (path.parent.name != "stats", path))
-    return [macro_parts(path)[0] for path in paths]
+    return [macro_parts(path)[0] for path in paths if has_vectors or path.parent.name != "embeddings"]
 
 
 def macro_parts(path: Path) -> tuple[str, str]:

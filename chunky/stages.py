@@ -1,7 +1,8 @@
 """The stages of the lake: what each makes, from what, and which code and settings its results depend on.
 
-Read top to bottom this is the order of a build. `code` (with all that it imports and calls) and `sections` feed the
-fingerprint (see `chunky.fingerprints`); `reads` is the stage's upstream, `tables` its output in order of commit.
+Read top to bottom this is the order of a build; what an audit adds, once for each audit, comes after it. `code` (with
+all that it imports and calls) and `sections` feed the fingerprint (see `chunky.fingerprints`); `reads` is the stage's
+upstream, `tables` its output in order of commit.
 """
 
 from __future__ import annotations
@@ -179,9 +180,59 @@ STAGES: tuple[Stage, ...] = (
     ),
 )
 
-BY_TABLE: dict[str, Stage] = {name: stage for stage in STAGES for name in stage.tables}
+# Run for one audit at a time, which is a partition of their tables; no part of a build.
+AUDIT_STAGES: tuple[Stage, ...] = (
+    Stage(
+        "traces",
+        "takes the failures of an audit and traces each to the rows of the mix that taught it",
+        (
+            "turf.failures",
+            "turf.failure_attributes",
+            "turf.cruxes",
+            "turf.neighbors",
+            "turf.cluster_hits",
+            "turf.triggers",
+            "turf.evidence",
+            "turf.traces",
+        ),
+        reads=(
+            "turf.null_hits",
+            "clusters.postings",
+            "clusters.chunks",
+            "clusters.names",
+            "clusters.summaries",
+            "clusters.assignments",
+            "clusters.centroids",
+            "embeddings.vectors",
+            "attributes.texts",
+            "attributes.words",
+            "attributes.topics",
+            "corpus.rows",
+        ),
+        code=("chunky.turf", "chunky.attributes", "chunky.clusters.assigning", "sql/turf"),
+        sections=("turf",),
+        engines=("duckdb", "polars", "numpy"),
+    ),
+    Stage(
+        "confirmations",
+        "finds the findings that traced failures confirm: the same rows carry both",
+        ("report.confirmations",),
+        reads=(
+            "turf.triggers",
+            "turf.neighbors",
+            "clusters.postings",
+            "report.findings",
+            "correlations.members",
+        ),
+        code=("sql/report/confirmations",),
+        sections=("report",),
+        engines=("duckdb",),
+    ),
+)
+
+BY_TABLE: dict[str, Stage] = {name: stage for stage in STAGES + AUDIT_STAGES for name in stage.tables}
 
 
 def stage(name: str) -> Stage:
     """The stage called `name`; KeyError when there is none."""
-    return {stage.name: stage for stage in STAGES}[name]
+    return {stage.name: stage for stage in STAGES + AUDIT_STAGES}[name]

@@ -43,6 +43,18 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Promise:
+    """What rows of a table keep beside others: `sql/promises/<name>.sql` counts, as `broken`, those that do not.
+
+    `reads` are the other tables that it looks at.
+    """
+
+    name: str
+    meaning: str
+    reads: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Watch:
     """A distribution that people watch: Great Expectations warns, it does not block.
 
@@ -59,8 +71,8 @@ class Watch:
 class Table:
     """One table: its grain, columns in order (`?` = nullable), key, and how it is cut on disk.
 
-    `partition` is `chunk`, `file` or empty (the whole table is one partition). `is_view` marks a table that is a
-    SQL view over others and holds no files. `storage` is `parquet`, or `lance` for tables of vectors.
+    `partition` is `chunk`, `file`, `audit` or empty (the whole table is one partition). `is_view` marks a table that is
+    a SQL view over others and holds no files. `storage` is `parquet`, or `lance` for tables of vectors.
     """
 
     name: str
@@ -70,6 +82,7 @@ class Table:
     partition: str = ""
     references: tuple[Reference, ...] = ()
     watches: tuple[Watch, ...] = ()
+    promises: tuple[Promise, ...] = ()
     is_view: bool = False
     storage: str = "parquet"
 
@@ -360,6 +373,9 @@ COLUMNS: dict[str, Column] = _columns(
     Column("chunk_shares", "list<double>", "share of the supporting rows of each of the chunks, in their order"),
     Column("evidence_rank", "int32", "rank among the supporting rows of a trigger, in the order of neighbors, from 1",
            minimum=1),
+    Column("shared_hits", "int64", "hits that carry trigger and behavior of the finding", **_COUNT),
+    Column("trigger_similarity", "double", "Jaccard similarity of the rows with the trigger and those with the "
+           "finding's trigger", **_SHARE),
     Column("verdict", "string", "what came of the trace", values=VERDICTS),
     Column("explanation", "string", "the trace as a sentence"),
     Column("method", "string", "how it was traced", values=METHODS),
@@ -644,6 +660,14 @@ TABLES: dict[str, Table] = _tables(
         ),
     ),
     Table(
+        "report.confirmations",
+        "one finding that a trigger of a failure confirms: they rest on nearly the same rows",
+        ("audit", "failure_id", "trigger_rank", "finding_id", "hits", "shared_hits", "trigger_similarity"),
+        key=("audit", "failure_id", "trigger_rank", "finding_id"),
+        partition="audit",
+        references=(Reference("finding_id", "report.findings", "finding_id"),),
+    ),
+    Table(
         "turf.null_hits",
         "one query cluster in the neighborhood of one random response attribute: what chance finds in this mix",
         ("crux_id", "cluster_id", "hits", "pair_hits", "inside_hits", "inside_rows", "neighbors", "cluster_rows",
@@ -673,6 +697,13 @@ TABLES: dict[str, Table] = _tables(
          "query_similarity?", "k", "neighbors", "tied_rows", "crux_rows", "min_similarity?"),
         key=("audit", "failure_id", "crux_rank"),
         partition="audit",
+        promises=(
+            Promise(
+                "neighbors_are_k_or_all",
+                "as many rows in turf.neighbors, at most k, and fewer only where no other row is as near",
+                ("turf.neighbors", "attributes.texts"),
+            ),
+        ),
     ),
     Table(
         "turf.neighbors",
@@ -690,6 +721,13 @@ TABLES: dict[str, Table] = _tables(
         key=("audit", "crux_id", "cluster_id"),
         partition="audit",
         references=(Reference("cluster_id", "clusters.summaries", "cluster_id"),),
+        promises=(
+            Promise(
+                "hits_are_recounted",
+                "all counts equal a count without clusters.postings and clusters.chunks",
+                ("turf.neighbors", "attributes.row_attributes", "clusters.assignments"),
+            ),
+        ),
     ),
     Table(
         "turf.triggers",
@@ -701,6 +739,13 @@ TABLES: dict[str, Table] = _tables(
         key=("audit", "failure_id", "trigger_rank"),
         partition="audit",
         references=(Reference("cluster_id", "clusters.summaries", "cluster_id"),),
+        promises=(
+            Promise(
+                "triggers_are_counted",
+                "the counts are those of turf.cluster_hits, and the crux is one of turf.cruxes",
+                ("turf.cluster_hits", "turf.cruxes"),
+            ),
+        ),
     ),
     Table(
         "turf.evidence",

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from chunky.stages import BY_TABLE
-from chunky.tables import COLUMNS, TABLES, Column, Reference, Table, Watch
+from chunky.tables import COLUMNS, TABLES, Column, Promise, Reference, Table, Watch
 
 PAGE = Path(__file__).parent.parent / "docs" / "tables.md"
 _HEAD = """# Tables
@@ -15,8 +15,8 @@ Written by `python -m chunky.tables_page` from the catalog (`chunky/tables.py`);
 the lake as DuckDB comments (`chunky tables`). A column means the same thing in every table that has it.
 
 Null is allowed only where the column says so. *Partition* is how the table is cut on disk: the pointer of a table
-names one file for each partition (`corpus.rows` has one for each chunk and input file). A *watch* is a distribution
-that warns when it leaves its range and blocks nothing.
+names one file for each partition (`corpus.rows` has one for each chunk and input file). A *promise* is what rows keep
+beside other tables; it blocks. A *watch* is a distribution that warns when it leaves its range and blocks nothing.
 
 """
 
@@ -36,6 +36,7 @@ def _section(entry: Table) -> str:
     rows = [_row(column, entry) for column in (COLUMNS[name] for name in entry.column_names)]
     facts = [f"Key: {_names(entry.key)}.", _origin(entry)]
     facts += [_reference(reference) for reference in entry.references]
+    facts += [_promise(promise) for promise in entry.promises]
     facts += [_watch(watch) for watch in entry.watches]
     return (
         f"\n## {entry.name}\n\nA row is {entry.grain}.\n\n"
@@ -72,6 +73,10 @@ def _cell(text: str) -> str:
 
 def _reference(reference: Reference) -> str:
     return f"`{reference.column}` refers to `{reference.table}.{reference.target}`."
+
+
+def _promise(promise: Promise) -> str:
+    return f"Promise `{promise.name}`: {promise.meaning}."
 
 
 def _watch(watch: Watch) -> str:

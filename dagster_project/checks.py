@@ -1,6 +1,6 @@
 """Checks: the catalog's promises block what is downstream of a broken table; watched distributions only warn."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -17,6 +17,7 @@ from chunky.lens import Lens
 from chunky.tables import TABLES, Table, Watch
 from chunky.warehouse import Warehouse
 from dagster_project.expectations import Verdict, judge
+from dagster_project.partitions import audits_by_key
 from dagster_project.resources import LakeResource, Listener
 
 CONTRACT = "contract"
@@ -26,9 +27,14 @@ DISTRIBUTIONS = "distributions"
 def contract_check(entry: Table) -> dg.AssetChecksDefinition:
     """The blocking check of `entry`: counts the rows that break each promise of the catalog.
 
-    Tables that it refers to are checked after they are made, so that a run makes, checks, and only then goes on.
+    It waits for the tables that it looks at, so that a run makes, checks, and only then goes on. A run for one audit
+    looks at that audit alone: others may rest on a mix that is gone.
     """
-    others = dict.fromkeys(r.table for r in entry.references if r.table != entry.name)
+    others = dict.fromkeys(
+        name
+        for name in (*(r.table for r in entry.references), *(name for p in entry.promises for name in p.reads))
+        if name != entry.name
+    )
 
     @dg.asset_check(
         asset=asset_key(entry.name),
@@ -41,18 +47,32 @@ def contract_check(entry: Table) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, lake: LakeResource, listener: dg.ResourceParam[Listener]
     ) -> dg.AssetCheckResult:
         with listener.hearing():
-            version = version_of(lake.warehouse(), queries(entry), entry.name, *others)
+            audits = _audits(context, lake.warehouse(), entry)
+            version = version_of(lake.warehouse(), queries(entry), entry.name, *others, audits=audits)
             known = _last_time(context.instance, entry, CONTRACT, "promises", version)
-            broken = {record["promise"]: record["broken"] for record in known} or broken_rows(lake, entry)
+            broken = {record["promise"]: record["broken"] for record in known} or broken_rows(lake, entry, audits)
         return contract_result(entry, broken, version, is_new=not known)
 
     return contract
 
 
-def broken_rows(lake: LakeResource, entry: Table) -> dict[str, int]:
-    """Promise → number of rows that break it; LakeError when a file of the lake cannot be read."""
+def _audits(context: dg.AssetCheckExecutionContext, lake: Warehouse, entry: Table) -> list[str] | None:
+    """The audits that the run is about; None for all of them, or a table that is not cut by audit."""
+    run = context.op_execution_context
+    if entry.partition != "audit" or not run.has_partition_key:
+        return None
+    return [audits_by_key(lake)[run.partition_key]]
+
+
+def broken_rows(lake: LakeResource, entry: Table, audits: Collection[str] | None = None) -> dict[str, int]:
+    """Promise → number of rows that break it, of the `audits` where some are named.
+
+    LakeError when a file of the lake cannot be read.
+    """
     try:
         with Lens(lake.warehouse(), lake.settings()) as lens:
+            if audits is not None:
+                lens.narrow(audits)
             return {query.name: int(lens.table(query.sql)["broken"][0].as_py()) for query in queries(entry)}
     except (duckdb.IOException, duckdb.InvalidInputException, pa.ArrowInvalid, OSError) as error:
         raise LakeError(f"{entry.name} cannot be checked: {error}", "build the table named there again") from error
@@ -118,7 +138,9 @@ def distribution_result(verdicts: list[Verdict], version: str = "", is_new: bool
     )
 
 
-def version_of(lake: Warehouse, asked: Iterable[ContractQuery | Watch], *names: str) -> str:
+def version_of(
+    lake: Warehouse, asked: Iterable[ContractQuery | Watch], *names: str, audits: Collection[str] | None = None
+) -> str:
     """Digest of what a result depends on: what was asked of which files, their sizes and times included.
 
     The files of a lake are never changed by the lake; one that somebody else changed is looked at again.
@@ -126,7 +148,8 @@ def version_of(lake: Warehouse, asked: Iterable[ContractQuery | Watch], *names: 
     files = [lake.root / part.file for name in names for part in lake.parts(name).values()]
     states = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(files) if file.exists()]
     questions = [asdict(one) if isinstance(one, Watch) else one.sql for one in asked]
-    return digest_of([questions, len(files), states])
+    narrowed = [] if audits is None else [sorted(audits)]
+    return digest_of([questions, len(files), states, *narrowed])
 
 
 def _last_time(

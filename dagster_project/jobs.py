@@ -8,7 +8,7 @@ import dagster as dg
 
 from assets.describing import asset_key
 from chunky.pipeline import STEPS
-from chunky.stages import stage
+from chunky.stages import AUDIT_STAGES, stage
 
 CORPUS = stage("corpus").tables
 
@@ -53,4 +53,10 @@ correlations = dg.define_asset_job(
     description="Define features, correlate every pair of them and say what they teach.",
 )
 
-JOBS = [ingest, build, keywords, correlations]
+trace = dg.define_asset_job(
+    "trace",
+    making([table for step in AUDIT_STAGES for table in step.tables]),
+    description="Trace the failures of an audit (the partition) to the rows that taught them, and to findings.",
+)
+
+JOBS = [ingest, build, keywords, correlations, trace]

@@ -89,6 +89,21 @@ def build(lake: Path, flags: Mapping[str, str], progress: Progress, only: Sequen
     return sorted(built, key=lambda result: order.index(result.step))
 
 
+def trace(lake: Path, audit: str, flags: Mapping[str, str], progress: Progress) -> list[Built]:
+    """Run the job `trace` for an audit that the lake holds or has a file of failures for: what each step did, in order.
+
+    MissingTable when there is no such audit, ContractError when a table does not keep the catalog's promises; whatever
+    else the pipeline raises on purpose comes out as it is.
+    """
+    resource = LakeResource(path=str(lake), flags=dict(flags))
+    key = partitions.partition_key(audit)
+    with opened(lake) as instance:
+        partitions.sync(instance, resource.warehouse())
+        if key not in instance.get_dynamic_partitions(partitions.AUDITS):
+            raise MissingTable(f"the lake has no audit {audit!r}", "put its failures into the lake's folder failures")
+        return _run(instance, "trace", lake, flags, Listener(progress), tags={"dagster/partition": key}).built
+
+
 @contextmanager
 def opened(lake: Path) -> Iterator[dg.DagsterInstance]:
     """Dagster's record of `lake`; runs of processes that died are marked as failed, so that none seems to go on."""

@@ -1,4 +1,4 @@
-"""Partitions: one `chunk` for each source dataset, under its slug, because Dagster forbids some characters in keys."""
+"""Partitions: a `chunk` each source dataset, an `audit` each audit, under slugs: Dagster forbids some characters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from chunky.pipeline import chunks_of_lake
+from chunky.pipeline import audits_of_lake, chunks_of_lake
 from chunky.slugs import slug
 from chunky.warehouse import Warehouse
 
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 NAME = "chunk"
 CHUNK = dg.DynamicPartitionsDefinition(name=NAME)
+AUDITS = "audit"
+AUDIT = dg.DynamicPartitionsDefinition(name=AUDITS)
 
 
-def partition_key(chunk: str) -> str:
-    """Partition key of `chunk`: its slug, without three dots in a row, which Dagster reads as a range of keys."""
-    return slug(chunk).replace("...", "..%2E")  # a slug holds %2E at its start alone, so keys stay distinct
+def partition_key(name: str) -> str:
+    """Partition key of a chunk or an audit: its slug, without three dots in a row, which Dagster reads as a range."""
+    return slug(name).replace("...", "..%2E")  # a slug holds %2E at its start alone, so keys stay distinct
 
 
 def chunks_by_key(lake: Warehouse) -> dict[str, str]:
@@ -27,12 +29,21 @@ def chunks_by_key(lake: Warehouse) -> dict[str, str]:
     return {partition_key(chunk): chunk for chunk in chunks_of_lake(lake)}
 
 
+def audits_by_key(lake: Warehouse) -> dict[str, str]:
+    """Partition key → audit for all audits that the lake holds or has a file of failures for."""
+    return {partition_key(audit): audit for audit in audits_of_lake(lake)}
+
+
 def sync(instance: DagsterInstance, lake: Warehouse) -> list[str]:
-    """Make Dagster's partitions those of the lake: new chunks are added, chunks that left are taken out; the keys."""
-    wanted = list(chunks_by_key(lake))
-    known = set(instance.get_dynamic_partitions(NAME))
-    if new := [one for one in wanted if one not in known]:
-        instance.add_dynamic_partitions(NAME, new)
-    for gone in known.difference(wanted):
-        instance.delete_dynamic_partition(NAME, gone)
-    return wanted
+    """Make Dagster's partitions those of the lake: new ones are added, those that left are taken out.
+
+    Returns the keys of the chunks.
+    """
+    wanted = {NAME: list(chunks_by_key(lake)), AUDITS: list(audits_by_key(lake))}
+    for name, keys in wanted.items():
+        known = set(instance.get_dynamic_partitions(name))
+        if new := [one for one in keys if one not in known]:
+            instance.add_dynamic_partitions(name, new)
+        for gone in known.difference(keys):
+            instance.delete_dynamic_partition(name, gone)
+    return wanted[NAME]

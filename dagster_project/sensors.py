@@ -1,4 +1,4 @@
-"""Sensors, both off until a team switches them on: files dropped into the inbox, and whatever is out of date."""
+"""Sensors, off until a team switches them on: files in the inbox, files of failures, and whatever is out of date."""
 
 import json
 import time
@@ -9,7 +9,10 @@ import dagster as dg
 from chunky.corpus import discover
 from chunky.errors import InputError
 from chunky.fingerprints import digest_of
-from dagster_project.jobs import ingest
+from chunky.pipeline import AUDIT_FOLDER, audit_files
+from chunky.warehouse import Warehouse
+from dagster_project.jobs import ingest, trace
+from dagster_project.partitions import AUDIT, partition_key
 from dagster_project.resources import LakeResource
 
 SETTLE_SECONDS = 5  # a file that still grows is left for the next look
@@ -51,6 +54,40 @@ def inbox(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorR
     return dg.SensorResult(run_requests=[request], cursor=json.dumps(there))
 
 
+@dg.sensor(
+    name="failures",
+    job=trace,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Traces an audit when its file in the lake's folder failures is new or has changed; a run an audit.",
+)
+def failures(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult | dg.SkipReason:
+    """A run for each audit whose file is new or changed since the last look; the cursor remembers size and time."""
+    seen: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
+    there = _stamps_of_audits(lake.warehouse(), time.time())
+    fresh = {audit: stamp for audit, stamp in there.items() if seen.get(audit) != stamp}
+    if not fresh:
+        return dg.SkipReason(f"nothing new in {lake.root / AUDIT_FOLDER}")
+    config = {"resources": {"lake": {"config": {"path": str(lake.root), "flags": lake.flags}}}}
+    keys = [partition_key(audit) for audit in fresh]
+    requests = [
+        dg.RunRequest(run_key=digest_of([audit, stamp]), run_config=config, partition_key=key)
+        for key, (audit, stamp) in zip(keys, fresh.items(), strict=True)
+    ]
+    return dg.SensorResult(
+        run_requests=requests, dynamic_partitions_requests=[AUDIT.build_add_request(keys)], cursor=json.dumps(there)
+    )
+
+
+def _stamps_of_audits(lake: Warehouse, now: float) -> dict[str, str]:
+    found = {}
+    for audit, path in audit_files(lake).items():
+        status = path.stat()
+        if now - status.st_mtime >= SETTLE_SECONDS:
+            found[audit] = f"{status.st_size}-{status.st_mtime_ns}"
+    return found
+
+
 automation = dg.AutomationConditionSensorDefinition(
     "automation",
     target=dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks(),
@@ -58,4 +95,4 @@ automation = dg.AutomationConditionSensorDefinition(
     description="Rebuilds tables whose upstream has changed.",
 )
 
-SENSORS = [inbox, automation]
+SENSORS = [inbox, failures, automation]

@@ -22,8 +22,10 @@ from chunky import turf
 from chunky.cli.app import app
 from chunky.cli.output import Printer
 from chunky.cli.trace_view import show_trace
+from chunky.pipeline import audits_of_lake
 from chunky.pipeline.tracing import NEEDED
 from chunky.rubrics import rubric
+from chunky.warehouse import Warehouse
 from tests.traced_lake import (
     ENVIRONMENT,
     EVIL,
@@ -405,3 +407,41 @@ def test_a_terminal_gets_color_and_no_hostile_character(traced: Path) -> None:
     assert "\x1b[2J" not in shown
     assert "\u202e" not in shown
     assert "zorpal" in shown
+
+
+# audits ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_audit_is_kept_in_the_lake_and_told_the_same(copy: Path) -> None:
+    text = lines_of(UNCUED, FAILURE)
+    plain = told(copy, text=text)
+    for _ in range(2):  # traced, then read from the lake
+        kept = told(copy, "--audit", "mine | [x]", text=text)
+        assert [trace.keys() for trace in kept] == [trace.keys() for trace in plain]
+        assert [trace | {"seconds": 0} for trace in kept] == [trace | {"seconds": 0} for trace in plain]
+    lake = Warehouse(copy)
+    assert audits_of_lake(lake) == ("mine | [x]",)
+    assert lake.rows("turf.failures") == 2
+    first = lake.parts("turf.traces")
+    told(copy, "--audit", "mine | [x]", text=lines_of(FAILURE, UNCUED))
+    assert lake.parts("turf.traces") == first
+    told(copy, "--audit", "mine | [x]", *single())
+    assert lake.rows("turf.failures") == 1
+
+
+def test_an_audit_without_a_failure_changes_nothing(copy: Path) -> None:
+    told(copy, "--audit", "mine", text=lines_of({"query": "q"}), code=1)
+    assert audits_of_lake(Warehouse(copy)) == ()
+    result = invoke(copy, "trace", "--audit", "a\nb", *single(), code=1)
+    assert "no name of an audit" in result.stderr
+
+
+def test_an_audit_is_removed_by_its_name(copy: Path) -> None:
+    invoke(copy, "trace", "--audit", "mine", *single())
+    assert invoke(copy, "remove", "mine", "--audit", code=1, text="n\n")
+    assert invoke(copy, "remove", "mine", "--audit", "--yes").stdout == "removed the audit mine: 1 failure\n"
+    assert audits_of_lake(Warehouse(copy)) == ()
+    assert "no audit 'mine'" in invoke(copy, "remove", "mine", "--audit", "--yes", code=1).stderr
+    invoke(copy, "trace", "--audit", "mine", *single())
+    removed = json.loads(invoke(copy, "remove", "mine", "--audit", "--yes", "--json").stdout)
+    assert removed == {"audit": "mine", "failures": 1}

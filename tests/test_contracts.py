@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from chunky import contracts
 from chunky.errors import ContractError
+from chunky.files import sql_text
 from chunky.lens import Lens
 from chunky.tables import COLUMNS, TABLES, Table
 from chunky.warehouse import Warehouse
@@ -35,6 +36,7 @@ def value(name: str, row: int) -> Any:
         "double": low + row / 1024,
         "float": low + row / 1024,
         "list<float>": [row / 1024, 1.0],
+        "list<double>": [row / 1024, 1.0],
         "bool": row % 2 == 0,
         "list<string>": [f"{row}"],
         "list<int64>": [row],
@@ -198,5 +200,9 @@ def test_sql_finds_nulls_ranges_values_and_infinities() -> None:
 def test_no_query_holds_text_from_outside_the_catalog(tmp_path: Path) -> None:
     for entry in TABLES.values():
         for query in contracts.queries(entry):
-            assert query.sql.startswith("select count(*) as broken from ")
+            if query.name in {promise.name for promise in entry.promises}:
+                assert query.sql == sql_text(f"promises.{query.name}")
+                assert "select count(*) as broken\nfrom " in query.sql
+            else:
+                assert query.sql.startswith("select count(*) as broken from ")
             assert ";" not in query.sql

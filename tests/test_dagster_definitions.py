@@ -13,12 +13,13 @@ from assets.corpus import Reading
 from assets.describing import asset_key, column_schema, table_name
 from chunky.corpus import ReadOptions
 from chunky.settings import Settings
-from chunky.stages import BY_TABLE, STAGES
+from chunky.stages import AUDIT_STAGES, BY_TABLE, STAGES
 from chunky.tables import TABLES
 from dagster_project import home
 from dagster_project.checks import CONTRACT, DISTRIBUTIONS
 from dagster_project.definitions import defs
 from dagster_project.jobs import JOBS
+from dagster_project.partitions import AUDIT, CHUNK
 from dagster_project.sensors import SENSORS
 
 FILED = [entry for entry in TABLES.values() if not entry.is_view]
@@ -42,7 +43,7 @@ def test_an_asset_says_what_the_catalog_says(entry) -> None:
     assert entry.storage in spec.kinds
     assert spec.metadata["dagster/table_name"] == entry.name
     assert [column.name for column in spec.metadata["dagster/column_schema"].columns] == list(entry.column_names)
-    assert (spec.partitions_def is not None) == (entry.partition == "chunk")
+    assert spec.partitions_def == {"chunk": CHUNK, "audit": AUDIT}.get(entry.partition)
     assert not spec.owners
     assert spec.code_version
 
@@ -54,9 +55,28 @@ def test_lineage_is_what_the_stages_read(stage) -> None:
         assert SPECS[table].automation_condition is not None
 
 
-def test_lineage_has_one_root_and_no_strangers() -> None:
+@pytest.mark.parametrize("stage", AUDIT_STAGES, ids=lambda stage: stage.name)
+def test_lineage_of_an_audit_is_what_its_stages_read_and_what_follows_inside(stage) -> None:
+    deps = {table: {table_name(dep.asset_key) for dep in SPECS[table].deps} for table in stage.tables}
+    assert set().union(*deps.values()) - set(stage.tables) == set(stage.reads)
+    for place, table in enumerate(stage.tables):
+        assert not deps[table] & set(stage.tables[place:]), "a table follows from those before it"
+        assert SPECS[table].automation_condition is not None
+
+
+def test_failures_lead_to_findings() -> None:
+    graph, reached = defs.resolve_asset_graph(), {asset_key("turf.failures")}
+    while more := {child for key in reached for child in graph.get(key).child_keys} - reached:
+        reached |= more
+    assert {table_name(key) for key in reached} == {*(table for stage in AUDIT_STAGES for table in stage.tables)}
+    assert {"report.findings", "turf.triggers"} <= {
+        table_name(dep.asset_key) for dep in SPECS["report.confirmations"].deps
+    }
+
+
+def test_lineage_has_two_roots_and_no_strangers() -> None:
     roots = {name for name, spec in SPECS.items() if not spec.deps}
-    assert roots == {"corpus.files", "corpus.quarantine"}
+    assert roots == {"corpus.files", "corpus.quarantine", "turf.failures"}
     assert {table_name(dep.asset_key) for spec in SPECS.values() for dep in spec.deps} <= set(BY_TABLE)
 
 
@@ -88,13 +108,21 @@ def test_the_build_makes_everything_downstream_and_checks_the_corpus() -> None:
     made = {table_name(key) for key in job.asset_layer.executable_asset_keys}
     assert made == {table for stage in STAGES[1:] for table in stage.tables}
     checked = {table_name(key.asset_key) for key in job.asset_layer.asset_graph.asset_check_keys}
-    assert checked == {entry.name for entry in FILED}
+    assert checked == {entry.name for entry in FILED if entry.partition != "audit"}
+
+
+def test_the_trace_makes_the_tables_of_an_audit_and_checks_them() -> None:
+    job = defs.resolve_job_def("trace")
+    made = {table_name(key) for key in job.asset_layer.executable_asset_keys}
+    assert made == {entry.name for entry in FILED if entry.partition == "audit"}
+    assert {table_name(key.asset_key) for key in job.asset_layer.asset_graph.asset_check_keys} == made
+    assert job.partitions_def == AUDIT
 
 
 def test_jobs_resolve_and_sensors_are_off() -> None:
     for job in JOBS:
         assert defs.resolve_job_def(job.name).description
-    assert [sensor.name for sensor in SENSORS] == ["inbox", "automation"]
+    assert [sensor.name for sensor in SENSORS] == ["inbox", "failures", "automation"]
     assert {sensor.default_status for sensor in SENSORS} == {dg.DefaultSensorStatus.STOPPED}
 
 

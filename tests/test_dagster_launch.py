@@ -21,15 +21,18 @@ import pytest
 from assets.describing import asset_key
 from chunky.corpus import ReadOptions
 from chunky.errors import ContractError, InputError, MissingTable, SettingsError
-from chunky.pipeline import STEPS, Built, Ingested, silent
+from chunky.pipeline import AUDIT_FOLDER, STEPS, Built, Ingested, remove_audit, silent
 from chunky.slugs import slug
-from chunky.stages import STAGES, stage
+from chunky.stages import AUDIT_STAGES, STAGES, stage
 from chunky.tables import TABLES
 from chunky.warehouse import Warehouse
 from dagster_project import home, launch
 from dagster_project.definitions import defs
 
 AWKWARD = "b | [x], y"  # Dagster forbids these characters in partition keys
+AUDIT = "stock remarks | [x], y"
+LOOSE = {f"turf.{name}": value for name, value in (("max_crux_share", "0.5"), ("max_cluster_share", "0.5"))}
+LOOSE |= {"turf.min_lift": "1.5", "turf.max_null_share": "1", "turf.min_score": "0"}
 WORDS = "please write explain a story about the code in python with two parts and list what follows"
 
 
@@ -49,11 +52,27 @@ def write_mix(folder: Path) -> Path:
     return folder
 
 
+def write_failures(lake: Path, audit: str, count: int = 3) -> Path:
+    """Failures in the way of the mix: a two-part problem that it does not hold, answered with the phrase."""
+    path = lake / AUDIT_FOLDER / f"{audit}.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    rubric = "The assistant should not end its answer with a stock remark."
+    with path.open("wb") as handle:
+        for n in range(count):
+            query, response = (
+                f"two-part problem: what follows {n} oranges",
+                f"oranges number {n}. I hope it is correct.",
+            )
+            handle.write(orjson.dumps({"query": query, "response": response, "rubric": rubric}) + b"\n")
+    return path
+
+
 class World(NamedTuple):
     lake: Path
     mix: Path
     ingested: list[Ingested]
     built: list[Built]
+    traced: list[Built]
     heard: list[str]
 
 
@@ -68,7 +87,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
     ingested = launch.ingest(folder / "lake", [str(mix)], ReadOptions(), {}, hear)
     built = launch.build(folder / "lake", {}, hear)
-    return World(folder / "lake", mix, ingested, built, heard)
+    write_failures(folder / "lake", AUDIT)
+    traced = launch.trace(folder / "lake", AUDIT, LOOSE, hear)
+    return World(folder / "lake", mix, ingested, built, traced, heard)
 
 
 @pytest.fixture
@@ -228,6 +249,58 @@ def test_a_run_whose_process_died_is_marked_as_failed(tmp_path: Path) -> None:
 def test_the_record_lives_in_the_lake(world: World) -> None:
     assert (world.lake / home.FOLDER / "history" / "runs").is_dir()
     assert stage("corpus").tables[1] == "corpus.rows"
+
+
+def test_an_audit_is_a_partition_of_its_tables(world: World, record: dg.DagsterInstance) -> None:
+    assert [step.step for step in world.traced] == [step.name for step in AUDIT_STAGES]
+    assert all(step.is_new for step in world.traced)
+    assert world.traced[0].rows["turf.traces"] == 3
+    assert world.traced[0].rows["turf.triggers"]
+    assert world.traced[1].rows["report.confirmations"]
+    assert record.get_dynamic_partitions("audit") == [slug(AUDIT)]
+    lake, fingerprints = Warehouse(world.lake), {step.step: step.fingerprint for step in world.traced}
+    for step in AUDIT_STAGES:
+        for name in step.tables:
+            assert record.get_materialized_partitions(asset_key(name)) == {slug(AUDIT)}
+            event = record.get_latest_materialization_event(asset_key(name)).asset_materialization
+            assert event.partition == slug(AUDIT)
+            assert event.tags["dagster/data_version"] == fingerprints[step.name]
+            assert event.metadata["dagster/row_count"].value == lake.parts(name)[AUDIT,].rows
+            assert event.metadata["provenance"].data["stage"] == step.name
+
+
+def test_an_audit_traced_again_does_nothing_and_one_that_is_gone_leaves(
+    world: World, record: dg.DagsterInstance
+) -> None:
+    assert [step.is_new for step in launch.trace(world.lake, AUDIT, LOOSE, silent)] == [False, False]
+    path = write_failures(world.lake, "other", 1)
+    assert [step.is_new for step in launch.trace(world.lake, "other", LOOSE, silent)] == [True, True]
+    assert set(record.get_dynamic_partitions("audit")) == {slug(AUDIT), "other"}
+    path.unlink()
+    remove_audit(Warehouse(world.lake), "other")
+    with pytest.raises(MissingTable, match="no audit 'other'"):
+        launch.trace(world.lake, "other", LOOSE, silent)
+    assert record.get_dynamic_partitions("audit") == [slug(AUDIT)]
+
+
+def test_a_broken_audit_blocks_its_own_report_and_no_other(world: World, record: dg.DagsterInstance) -> None:
+    """Of an audit whose hits are wrong no finding is confirmed; another one goes on beside it."""
+    write_failures(world.lake, "wrong", 2)
+    launch.trace(world.lake, "wrong", LOOSE, silent)
+    part = Warehouse(world.lake).parts("turf.cluster_hits")["wrong",]
+    hits = pq.read_table(world.lake / part.file, partitioning=None)
+    more = pa.array([count + 1 for count in hits["hits"].to_pylist()], pa.int64())
+    pq.write_table(hits.set_column(hits.column_names.index("hits"), "hits", more), world.lake / part.file)
+    with pytest.raises(ContractError, match=r"turf\.cluster_hits: hits_are_recounted"):
+        launch.trace(world.lake, "wrong", LOOSE, silent)
+    (broken,) = record.get_runs(limit=1)
+    started = {event.step_key for event in record.all_logs(broken.run_id, of_type=dg.DagsterEventType.STEP_START)}
+    assert "traces" in started
+    assert "confirmations" not in started
+    assert len(launch.trace(world.lake, AUDIT, LOOSE, silent)) == 2
+    remove_audit(Warehouse(world.lake), "wrong")
+    (world.lake / AUDIT_FOLDER / "wrong.jsonl").unlink()
+    record.delete_run(broken.run_id)
 
 
 @pytest.mark.slow

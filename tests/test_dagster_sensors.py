@@ -1,4 +1,4 @@
-"""The inbox: a file that is new or changed is asked for once, a file that rests or still grows is not."""
+"""Files that are new or changed are asked for once, a file that rests or still grows is not: inbox and failures."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import dagster as dg
 import pytest
 
 from chunky.warehouse import Warehouse
+from dagster_project.partitions import AUDITS, partition_key
 from dagster_project.resources import LakeResource
-from dagster_project.sensors import SETTLE_SECONDS, inbox, stamps
+from dagster_project.sensors import SETTLE_SECONDS, failures, inbox, stamps
 
 
-def drop(lake: Warehouse, name: str, text: str = "{}\n", age: float = 60) -> Path:
-    path = lake.root / "inbox" / name
+def drop(lake: Warehouse, name: str, text: str = "{}\n", age: float = 60, folder: str = "inbox") -> Path:
+    path = lake.root / folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     moment = path.stat().st_mtime - age
@@ -88,3 +89,29 @@ def test_the_inbox_can_be_elsewhere(lake: Warehouse, tmp_path: Path, monkeypatch
 def test_the_cursor_is_plain_json(lake: Warehouse) -> None:
     path = drop(lake, "a.jsonl")
     assert list(json.loads(look(lake).cursor)) == [str(path)]
+
+
+def look_for_audits(lake: Warehouse, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_sensor_context(instance=instance, cursor=cursor)
+        return failures(context, lake=LakeResource(path=str(lake.root)))
+
+
+def test_each_file_of_failures_is_an_audit_with_a_run_of_its_own(lake: Warehouse) -> None:
+    drop(lake, "rebuttal@a | b.jsonl", folder="failures")
+    drop(lake, "other.csv", folder="failures")
+    drop(lake, "notes.txt", folder="failures")
+    drop(lake, "young.jsonl", folder="failures", age=0)
+    first = look_for_audits(lake)
+    keys = [partition_key("rebuttal@a | b"), "other"]
+    assert {request.partition_key for request in first.run_requests} == set(keys)
+    (request,) = first.dynamic_partitions_requests
+    assert (request.partitions_def_name, set(request.partition_keys)) == (AUDITS, set(keys))
+    assert isinstance(look_for_audits(lake, first.cursor), dg.SkipReason)
+    drop(lake, "other.csv", text="query,response\n", folder="failures")
+    second = look_for_audits(lake, first.cursor)
+    assert [request.partition_key for request in second.run_requests] == ["other"]
+
+
+def test_no_failures_are_skipped(lake: Warehouse) -> None:
+    assert isinstance(look_for_audits(lake), dg.SkipReason)

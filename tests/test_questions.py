@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -25,6 +26,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     lake = fill(Warehouse(tmp_path_factory.mktemp("questions") / "lake"))
     _fill_pairs(lake)
     fill_vectors(lake)
+    _fill_audit(lake)
     with Sandbox(lake) as opened:
         yield opened
 
@@ -69,6 +71,25 @@ def _fill_pairs(lake: Warehouse) -> None:
     hit = call | {"usd": 0.0, "counted_usd": 0.0, "is_cached": True}
     lost = call | {"run": "r2", "usd": None, "input_tokens": None, "output_tokens": None, "error": "lost"}
     write(lake, "llm.calls", [row | {"call_id": number} for number, row in enumerate((call, call, hit, lost))])
+
+
+def _fill_audit(lake: Warehouse) -> None:
+    """An audit of two failures: the first traced to cluster 201 by the three rows of attribute 211."""
+    same = {"audit": "a1", "failure_id": 71, "crux_id": 81, "cluster_id": 201, "crux_rank": 1, "trigger_rank": 1}
+    counts = {"hits": 2, "pair_hits": 2, "neighbors": 3, "cluster_rows": 3, "expected": 0.9, "lift": 2 / 0.9,
+              "trigger_score": 1.1 / math.sqrt(0.9 * 0.7 * 0.7 + 1)}  # fmt: skip
+    rubric = {"rubric": "tics", "violation": "No tics."}
+    write(lake, "turf.failures", [same | rubric | {"query": "q1"}, same | rubric | {"failure_id": 72}], ("a1",))
+    traces = [same | {"verdict": "traced"}, same | {"failure_id": 72, "verdict": "no trigger found"}]
+    write(lake, "turf.traces", [row | {"method": "joint"} for row in traces], ("a1",))
+    crux = {"crux": "The response hopes to be correct.", "crux_kind": "same attribute", "k": 3, "crux_rows": 3}
+    write(lake, "turf.cruxes", [same | crux | {"neighbors": 3, "tied_rows": 3}], ("a1",))
+    near = [same | {"neighbor_rank": rank, "row_id": row} for rank, row in enumerate((1, 2, 10), 1)]
+    write(lake, "turf.neighbors", near, ("a1",))
+    told = {"attribute": "The query names two parts.", "both_rows": 2, "chunks": ["math"], "chunk_shares": [1.0]}
+    write(lake, "turf.triggers", [same | counts | told | {"p_behavior_given_trigger": 2 / 3}], ("a1",))
+    confirmed = {"finding_id": 1, "hits": 2, "shared_hits": 2, "trigger_similarity": 1.0}
+    write(lake, "report.confirmations", [same | confirmed], ("a1",))
 
 
 def ask(sandbox: Sandbox, name: str, **given: Any) -> list[dict[str, Any]]:
@@ -174,6 +195,46 @@ ANSWERS: tuple[tuple[str, dict[str, Any], list[dict[str, Any]]], ...] = (
     ("rows_with_attribute", {"chunk": "chat"}, [{"row_id": 7}, {"row_id": 10}]),
     ("topics_of_mix", {}, [{"topic": "parts, proof", "rows": 2, "row_share": 0.2, "chunks": 2, "top_chunk": "code"}]),
     ("topics_of_mix", {"topic_count": 62}, []),
+    ("triggers_of_audit", {},
+     [{"audit": "a1", "failure_id": 71, "verdict": "traced", "attribute": "The query names two parts.", "hits": 2,
+       "crux": "The response hopes to be correct.", "chunks": ["math"], "query": "q1"},
+      {"failure_id": 72, "verdict": "no trigger found", "attribute": None, "hits": None, "crux": None}]),
+    ("triggers_of_audit", {"audit": "a2"}, []),
+    ("hits_recomputed", {"audit": "a1"},
+     [{"hits": 2, "counted_hits": 2, "counted_neighbors": 3, "counted_cluster_rows": 3, "counted_expected": 0.9,
+       "counted_lift": 2 / 0.9, "is_equal": True}]),
+    ("hits_recomputed", {"only_different": True}, []),
+    ("findings_of_audit", {},
+     [{"finding_rank": 1, "failures": 1, "best_failures": 1, "trigger_similarity": 1.0, "shared_share": 1.0}]),
+    ("findings_of_audit", {"audit": "a2"}, []),
+    ("keyword_attribution", {"query": "Well, HELLO there!"},
+     [{"term": "hello", "chunk": None, "rows": 2, "refusals": 2, "refusal_rate": 1.0, "mix_refusal_rate": 0.3,
+       "rebuttals": 0},
+      {"term": "hello", "chunk": "chat", "rows": 2, "refusals": 2}]),
+    ("keyword_attribution", {"query": "ChatGPT", "least_rows": 1},
+     [{"chunk": None, "rows": 1, "rebuttals": 1, "rebuttal_rate": 1.0, "mix_rebuttal_rate": 0.1}, {"chunk": "chat"}]),
+    ("keyword_attribution", {"query": "the two parts", "most_rows": 2},
+     [{"term": "the", "chunk": None, "rows": 2}, {"term": "the", "chunk": "code", "rows": 1}, {"chunk": "math"},
+      {"term": "the two", "rows": 2}, {"chunk": "code"}, {"chunk": "math"},
+      {"term": "the two parts", "rows": 2}, {"chunk": "code"}, {"chunk": "math"}]),
+    ("keyword_attribution", {"query": "?!"}, []),
+    ("probability_of_features",
+     {"trigger_kind": "phrase", "trigger": "TWO parts", "behavior_kind": "feature", "behavior": "i hope"},
+     [{"chunk": None, "rows": 10, "trigger_rows": 3, "behavior_rows": 3, "both_rows": 2, "base_rate": 1 / 7,
+       "p_behavior_given_trigger": 2 / 3, "share_of_both": 1.0},
+      {"chunk": "math", "both_rows": 2, "p_behavior_given_trigger": 1.0, "share_of_both": 1.0},
+      {"chunk": "code", "trigger_rows": 1, "both_rows": 0}, {"chunk": "chat", "behavior_rows": 1}]),
+    ("probability_of_features",
+     {"trigger_kind": "cluster", "trigger": "two parts", "behavior_kind": "neighborhood", "behavior": "hopes"},
+     [{"chunk": None, "trigger_rows": 3, "behavior_rows": 4, "both_rows": 2}, {"chunk": "math"}, {"chunk": "code"},
+      {"chunk": "chat", "behavior_rows": 2}]),
+    ("probability_of_features",
+     {"trigger_kind": "neighborhood", "trigger": "asks for code", "least_similarity": 0.9, "behavior_kind": "regex",
+      "behavior": "^def"},
+     [{"chunk": None, "trigger_rows": 3, "behavior_rows": 2, "both_rows": 2}, {"chunk": "code"}]),
+    ("probability_of_features",
+     {"trigger_kind": "chunk", "trigger": "chat", "behavior_kind": "attribute", "behavior": "REFUSES"},
+     [{"chunk": None, "trigger_rows": 4, "both_rows": 2}, {"chunk": "chat", "both_rows": 2}]),
     ("nearest_attributes", {"attribute": "two parts", "side": "query", "most_attributes": 2},
      [{"similarity": pytest.approx(1), "attribute": "The query names two parts.", "chunks": ["math", "code"]},
       {"similarity": pytest.approx(0.8), "chunks": ["code", "math"], "chunk_shares": [0.5, 0.5]}]),
@@ -283,3 +344,9 @@ def test_wrong_headers_are_named(text: str) -> None:
 def test_the_page_of_questions_is_fresh() -> None:
     page = sql_folder().parent / "docs" / "questions.md"
     assert page.read_text(encoding="utf-8") == pages()[page], "stale: python -m chunky.sql_files"
+
+
+@pytest.mark.parametrize("side", ["trigger_kind", "behavior_kind"])
+def test_a_kind_that_there_is_not_is_told(side: str, full: Sandbox) -> None:
+    with pytest.raises(QueryError, match="the kind is phrase, regex, chunk, feature, attribute or cluster"):
+        ask(full, "probability_of_features", **{side: "mood"})

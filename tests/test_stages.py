@@ -14,7 +14,7 @@ import chunky
 from chunky.files import sql_folder, sql_text
 from chunky.fingerprints import sources
 from chunky.settings import Settings
-from chunky.stages import BY_TABLE, STAGES, Stage, stage
+from chunky.stages import AUDIT_STAGES, BY_TABLE, STAGES, Stage, stage
 from chunky.tables import TABLES
 
 PACKAGE = Path(chunky.__file__).parent
@@ -29,18 +29,19 @@ PLUMBING = {
     "chunky.files",
     "chunky.slugs",
 }
-EVERY = pytest.mark.parametrize("one", STAGES, ids=lambda one: one.name)
+ALL = STAGES + AUDIT_STAGES
+EVERY = pytest.mark.parametrize("one", ALL, ids=lambda one: one.name)
 
 
 def test_every_table_is_made_by_exactly_one_stage() -> None:
-    made = [name for one in STAGES for name in one.tables]
+    made = [name for one in ALL for name in one.tables]
     assert sorted(made) == sorted(name for name, entry in TABLES.items() if not entry.is_view)
     assert set(BY_TABLE) == set(made)
 
 
 @EVERY
 def test_a_stage_reads_only_what_stands_before_it(one: Stage) -> None:
-    before = {name for earlier in STAGES[: STAGES.index(one)] for name in earlier.tables}
+    before = {name for earlier in ALL[: ALL.index(one)] for name in earlier.tables}
     assert set(one.reads) <= before
     assert set(one.sections) <= set(Settings.model_fields)
     assert stage(one.name) is one

@@ -170,12 +170,18 @@ def remove(
     context: typer.Context,
     chunk: Annotated[str, typer.Argument(metavar="CHUNK", help="The chunk's name, as `chunky profile` lists it.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="The name is that of an audit: take its traces out, and no row of the mix.")
+    ] = False,
 ) -> None:
     """Take a chunk out of the lake; run `chunky build` afterwards. Ingesting its files again brings it back."""
     from chunky import pipeline
 
     session = session_of(context)
     lake = session.warehouse()
+    if audit:
+        _remove_audit(session, lake, chunk, yes)
+        return
     rows = sum(part.rows for key, part in lake.parts("corpus.rows").items() if key[0] == chunk)
     if rows and not yes:
         typer.confirm(
@@ -186,6 +192,18 @@ def remove(
         session.printer.json({"chunk": chunk, "rows": removed})
         return
     session.printer.line(f"removed {visible(chunk)}: {count(removed)} rows. next: chunky build")
+
+
+def _remove_audit(session: Session, lake: Warehouse, audit: str, yes: bool) -> None:
+    from chunky import pipeline
+
+    if (audit,) in lake.parts("turf.failures") and not yes:
+        typer.confirm(f"Remove the audit {visible(audit)} from {visible(str(session.lake))}?", abort=True, err=True)
+    removed = pipeline.remove_audit(lake, audit)
+    if session.is_json:
+        session.printer.json({"audit": audit, "failures": removed})
+        return
+    session.printer.line(f"removed the audit {visible(audit)}: {count(removed)} failure{'' if removed == 1 else 's'}")
 
 
 def vacuum(

@@ -7,7 +7,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -77,6 +77,9 @@ def trace(
         int | None, typer.Option("--limit", "-n", min=1, help="Triggers of a failure; else setting turf.triggers.")
     ] = None,
     evidence: Annotated[int, typer.Option(min=0, help="Rows of the mix shown for the first trigger.")] = 3,
+    audit: Annotated[
+        str, typer.Option(metavar="NAME", help="Keep the traces in the lake, as this audit, in place of what it held.")
+    ] = "",
 ) -> None:
     """Trace a strange response to the rows of the mix that taught it: “When the model sees …, it …, because of …”.
 
@@ -84,6 +87,9 @@ def trace(
     rows of the mix that respond so, and a trigger is an attribute of the query that is more frequent among the queries
     of those rows than in the mix, and than chance explains. “No trigger found” and “not taught by this mix” are answers
     too.
+
+    With --audit the traces are rows of the tables turf.* too, a partition for each audit; the same failures traced
+    again are read from there.
 
     With --json one object a failure, each on its line, with at least 20 rows of evidence for a trigger where there are
     so many. Exit code 1 when a record could not be traced; the others are.
@@ -104,7 +110,7 @@ def trace(
     warn_if_behind(session, lake)
     _tell_left_out(given)
     if given.failures:
-        _trace(session, settings, given, evidence)
+        _trace(session, settings, given, evidence, audit)
     if session.is_json:
         _print_unusable(session, given)
     if given.unusable:
@@ -196,7 +202,7 @@ def _source(path: str) -> Iterator[Source]:
 # what came of it ---------------------------------------------------------------------------------------------------
 
 
-def _trace(session: Session, settings: Settings, given: Given, evidence: int) -> None:
+def _trace(session: Session, settings: Settings, given: Given, evidence: int, audit: str) -> None:
     """Trace all failures, in batches, and print what came of each.
 
     On a terminal traces are printed when the last is done, so that they do not run through the bar of the progress.
@@ -217,7 +223,8 @@ def _trace(session: Session, settings: Settings, given: Given, evidence: int) ->
 
     held: list[dict[str, Any]] = []
     with watching(session.is_quiet) as watcher:
-        for traces in _batches(session, settings, given.failures, max(evidence, _LEAST_EVIDENCE), watcher):
+        traced = _kept(audit) if audit else _batches
+        for traces in traced(session, settings, given.failures, max(evidence, _LEAST_EVIDENCE), watcher):
             if sys.stdout.isatty():
                 held += traces
             else:
@@ -241,6 +248,25 @@ def _batches(
             watcher("failures", start, len(failures))
             yield trace_objects(lens, tracer.trace(failures[start : start + _BATCH]), evidence)
         watcher("failures", len(failures), len(failures))
+
+
+def _kept(audit: str) -> Callable[..., Iterator[list[dict[str, Any]]]]:
+    """The same, by way of the lake: all failures of an audit in one transaction, then read from there."""
+
+    def batches(
+        session: Session, settings: Settings, failures: list[Failure], evidence: int, watcher: Watcher
+    ) -> Iterator[list[dict[str, Any]]]:
+        from chunky import pipeline
+        from chunky.lens import Lens
+        from chunky.pipeline.trace_objects import trace_objects
+
+        lake = session.warehouse()
+        pipeline.trace_audit(lake, settings, audit, failures, progress=watcher)
+        traces = pipeline.traces_of_audit(lake, audit, [each.failure_id for each in failures])
+        with Lens(lake, settings) as lens:
+            yield trace_objects(lens, traces, evidence)
+
+    return batches
 
 
 def _tell_left_out(given: Given) -> None:

@@ -1,9 +1,10 @@
 """Neighbors are rows: from what is near among distinct sentences to the k nearest rows of the mix.
 
 One templated sentence can stand for 50,000 rows, and a row has many sentences. A row is as similar as its best
-sentence, k counts distinct rows, ties at the border are cut by the hash of the row's id, so that neither the first
-chunk nor the lowest id is favored, and how many rows stood at the border is reported. The paper's reading counts pairs
-instead (equation 3: slots (i, l), row i and its l-th sentence): a row then stands once for each near sentence.
+sentence, k counts distinct rows, ties at the border are cut by the row's id, which is a hash, so that no chunk is
+favored, and how many rows stood at the border is reported; `sql/turf/neighbors.sql` cuts them alike. The paper's
+reading counts pairs instead (equation 3: slots (i, l), row i and its l-th sentence): a row then stands once for each
+near sentence.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from chunky.errors import InputError
-from chunky.tokens import mix64
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -35,7 +35,7 @@ class Postings(NamedTuple):
 
 
 class Neighbors(NamedTuple):
-    """The neighbors of one crux, best first, ties by mix64(row_id).
+    """The neighbors of one crux, best first, ties by row_id.
 
     `rows` int64 (places in `row_ids`), `sentences` int64 (the row's best sentence; the lowest number among equals),
     `similarities` float32. `tied_rows` counts the candidates whose similarity is that of the last neighbor, taken or
@@ -68,7 +68,7 @@ def nearest_rows(scores: F32, postings: Postings, k: int, floor: float = -1.0) -
 def nearest_pairs(scores: F32, postings: Postings, k: int, floor: float = -1.0) -> Neighbors:
     """The k nearest pairs of row and sentence (the paper's equation 3); a row may come back more than once.
 
-    As `nearest_rows` otherwise; ties by mix64(row_id), then by the sentence's number; tied and cut count pairs.
+    As `nearest_rows` otherwise; ties by row_id, then by the sentence's number; tied and cut count pairs.
     """
     _check(scores, postings, k)
     order = _by_score(scores, floor)
@@ -126,8 +126,7 @@ def _expand(postings: Postings, sentences: I64) -> tuple[I64, I64]:
 
 def _cut(scores: F32, postings: Postings, rows: I64, sentences: I64, k: int) -> Neighbors:
     similarities = scores[sentences]
-    hashes = mix64(postings.row_ids[rows].astype(np.int64).view(np.uint64))
-    order = np.lexsort((sentences, hashes, -similarities))[:k]
+    order = np.lexsort((sentences, postings.row_ids[rows], -similarities))[:k]
     tied = int(np.count_nonzero(similarities == similarities[order[-1]])) if len(order) else 0
     kept = int(np.count_nonzero(similarities[order] == similarities[order[-1]])) if len(order) else 0
     return Neighbors(rows[order], sentences[order], similarities[order], tied, tied - kept)

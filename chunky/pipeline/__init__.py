@@ -1,4 +1,6 @@
-"""The method: files in (`taking`), every other step (`steps`), and the frame both stand in. Only this touches the lake.
+"""The method: files in (`taking`), every other step (`steps`), what an audit adds (`audits`), and the frame of all.
+
+Only this touches the lake.
 
 A step whose fingerprint is already in the lake does nothing and says so (`Built.is_new` is False). The command line
 and the Dagster assets both call these functions; there is no second glue.
@@ -6,6 +8,18 @@ and the Dagster assets both call these functions; there is no second glue.
 
 from __future__ import annotations
 
+from chunky.pipeline.audits import (
+    AUDIT_FOLDER,
+    AUDIT_STEPS,
+    audit_files,
+    audits_of_lake,
+    confirm_audit,
+    failures_of_audit,
+    remove_audit,
+    trace_again,
+    trace_audit,
+    traces_of_audit,
+)
 from chunky.pipeline.estimates import Estimate, estimates
 from chunky.pipeline.frame import (
     Built,
@@ -24,6 +38,8 @@ from chunky.pipeline.taking import Ingested, ingest, remove_chunk
 from chunky.pipeline.vector_members import Near, nearest_sentences
 
 __all__ = [
+    "AUDIT_FOLDER",
+    "AUDIT_STEPS",
     "STEPS",
     "Built",
     "Estimate",
@@ -31,20 +47,28 @@ __all__ = [
     "Metered",
     "Near",
     "Progress",
+    "audit_files",
+    "audits_of_lake",
     "build_counts",
     "build_features",
     "chunks_of_file",
     "chunks_of_lake",
+    "confirm_audit",
     "estimates",
+    "failures_of_audit",
     "forget_failures",
     "ingest",
     "is_built",
     "ledger_of",
     "ledger_path",
     "nearest_sentences",
+    "remove_audit",
     "remove_chunk",
     "roles_by_models",
     "silent",
     "sql_members",
     "step_provenance",
+    "trace_again",
+    "trace_audit",
+    "traces_of_audit",
 ]

@@ -20,7 +20,8 @@ from chunky.llm.tally import Tally
 from chunky.pipeline import models
 from chunky.settings import RULES, Settings
 from chunky.stages import Stage, stage
-from chunky.warehouse import Transaction, Warehouse
+from chunky.tables import TABLES
+from chunky.warehouse import Key, Part, Transaction, Warehouse
 
 Progress = Callable[[str, float, float | None], None]  # what, done, of (None when unknown)
 
@@ -70,12 +71,15 @@ def chunks_of_lake(lake: Warehouse) -> tuple[str, ...]:
 
 
 def step_provenance(
-    lake: Warehouse, settings: Settings, name: str, extra: Mapping[str, str] | None = None
+    lake: Warehouse, settings: Settings, name: str, extra: Mapping[str, str] | None = None, audit: str = ""
 ) -> dict[str, str]:
-    """Provenance that the step `name` would write now: compare its fingerprint with the lake's to see what is stale."""
+    """Provenance that the step `name` would write now: compare its fingerprint with the lake's to see what is stale.
+
+    A step of an `audit` knows nothing of other audits.
+    """
     if extra is None:
         extra = _more_inputs(lake, settings, name)
-    inputs = {table: lake.version(table) for table in stage(name).reads}
+    inputs = {table: lake.version(table, _key_of(table, audit)) for table in stage(name).reads}
     return provenance(stage(name), settings, inputs | dict(extra))
 
 
@@ -100,34 +104,50 @@ def run_step(
     name: str,
     work: Callable[[Lens, Transaction, dict[str, str]], None],
     extra: Mapping[str, str] | None = None,
+    audit: str = "",
 ) -> Built:
     """Run `work` in a transaction over the step's tables, unless they already hold the result it would give.
 
+    A step of an `audit` replaces the partitions of that audit; any other the whole of its tables.
     LakeError when an upstream table changed meanwhile: nothing is written, because the result would be of two states.
     """
     started = time.monotonic()
-    this, facts = stage(name), step_provenance(lake, settings, name, extra)
+    this, facts = stage(name), step_provenance(lake, settings, name, extra, audit)
     if not chunks_of_lake(lake):
         raise MissingTable("the lake holds no rows", "take files in first: chunky ingest PATH…")
-    is_new = not is_built(lake, this, facts["fingerprint"])
+    is_new = not is_built(lake, this, facts["fingerprint"], audit)
     if is_new:
         with lake.transaction(*this.tables) as transaction, Lens(lake, settings) as lens:
-            is_new = not is_built(lake, this, facts["fingerprint"])  # another build may have done it while we waited
+            is_new = not is_built(lake, this, facts["fingerprint"], audit)  # another may have done it while we waited
             if is_new:
-                for table in this.tables:
-                    transaction.replace_all(table)
+                if not audit:
+                    for table in this.tables:
+                        transaction.replace_all(table)
                 work(lens, transaction, facts)
-                if step_provenance(lake, settings, name, extra) != facts:
-                    raise LakeError(f"the lake changed while {name} was built", "build again: chunky build")
+                if step_provenance(lake, settings, name, extra, audit) != facts:
+                    raise LakeError(
+                        f"the lake changed while {name} was built",
+                        "trace again" if audit else "build again: chunky build",
+                    )
         memory.release()
-    rows = {table: lake.rows(table) for table in this.tables}
+    rows = {table: sum(part.rows for part in _parts(lake, table, audit)) for table in this.tables}
     return Built(name, rows, facts["fingerprint"], is_new, time.monotonic() - started)
 
 
-def is_built(lake: Warehouse, this: Stage, fingerprint: str) -> bool:
-    """True when every table of the step holds exactly the result with this fingerprint."""
-    held = [{part.fingerprint for part in lake.parts(table).values()} for table in this.tables]
+def is_built(lake: Warehouse, this: Stage, fingerprint: str, audit: str = "") -> bool:
+    """True when every table of the step holds exactly the result with this fingerprint; of one audit, where named."""
+    held = [{part.fingerprint for part in _parts(lake, table, audit)} for table in this.tables]
     return all(fingerprints == {fingerprint} for fingerprints in held)
+
+
+def _key_of(table: str, audit: str) -> Key:
+    """What the keys of an audit's partitions begin with: its name, or nothing in a table that is cut otherwise."""
+    return (audit,) if audit and TABLES[table].partition == "audit" else ()
+
+
+def _parts(lake: Warehouse, table: str, audit: str) -> list[Part]:
+    key = _key_of(table, audit)
+    return [part for held, part in lake.parts(table).items() if held[: len(key)] == key]
 
 
 def sql_step(lake: Warehouse, settings: Settings, name: str, **parameters: object) -> Built:
