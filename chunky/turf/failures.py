@@ -30,9 +30,12 @@ class Failure:
 
 @dataclass(frozen=True)
 class Unusable:
-    """A record that is no failure: its number from 1, why, and what text it gives (None where it gives none)."""
+    """A record that is no failure: its number from 1, why, and what text it gives (None where it gives none).
 
-    record_number: int
+    Without a number it is a failure that a model gave no usable answer about.
+    """
+
+    record_number: int | None
     problem: str
     query: str | None = None
     response: str | None = None
