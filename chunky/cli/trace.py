@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _STDIN = "-"
 _BATCH = 64  # failures traced at once: what they share is looked up once, and fifty took a tenth of one by one
 _LEAST_EVIDENCE = 20  # rows of each trigger that a program gets, where there are so many
+_QUERY_CHARS = 80  # of a failure that is told on stderr
 _TOLD = 20  # unusable records told on stderr; JSON has all
 
 
@@ -85,6 +87,9 @@ def trace(
     of those rows than in the mix, and than chance explains. “No trigger found” and “not taught by this mix” are answers
     too.
 
+    Where a model found the attributes of the lake, it describes the failure too, and picks the cruxes: three calls,
+    paid once.
+
     With --json one object a failure, each on its line, with at least 20 rows of evidence for a trigger where there are
     so many. Exit code 1 when a record could not be traced; the others are.
     """
@@ -103,11 +108,10 @@ def trace(
         given = _many(input_, rubric)
     warn_if_behind(session, lake)
     _tell_left_out(given)
-    if given.failures:
-        _trace(session, settings, given, evidence)
+    untraced = _trace(session, settings, given, evidence) if given.failures else []
     if session.is_json:
-        _print_unusable(session, given)
-    if given.unusable:
+        _print_unusable(session, [*given.unusable, *untraced])
+    if given.unusable or untraced:
         raise typer.Exit(1)
 
 
@@ -196,8 +200,8 @@ def _source(path: str) -> Iterator[Source]:
 # what came of it ---------------------------------------------------------------------------------------------------
 
 
-def _trace(session: Session, settings: Settings, given: Given, evidence: int) -> None:
-    """Trace all failures, in batches, and print what came of each.
+def _trace(session: Session, settings: Settings, given: Given, evidence: int) -> list[Unusable]:
+    """Trace all failures, in batches, and print what came of each; those come back that a model failed to judge.
 
     On a terminal traces are printed when the last is done, so that they do not run through the bar of the progress.
     """
@@ -216,20 +220,26 @@ def _trace(session: Session, settings: Settings, given: Given, evidence: int) ->
             printer.line()
 
     held: list[dict[str, Any]] = []
-    with watching(session.is_quiet) as watcher:
-        for traces in _batches(session, settings, given.failures, max(evidence, _LEAST_EVIDENCE), watcher):
-            if sys.stdout.isatty():
-                held += traces
-            else:
-                show(traces)
-    show(held)
+    untraced: list[Unusable] = []
+    try:
+        with watching(session.is_quiet) as watcher:
+            for traces, failed in _batches(session, settings, given.failures, max(evidence, _LEAST_EVIDENCE), watcher):
+                untraced += failed
+                if sys.stdout.isatty():
+                    held += traces
+                else:
+                    show(traces)
+    finally:  # what was traced before a model took no more calls is told
+        show(held)
+    _tell_untraced(untraced)
     if total > 1 and not session.is_json:
         show_sum(printer, verdicts)
+    return untraced
 
 
 def _batches(
     session: Session, settings: Settings, failures: list[Failure], evidence: int, watcher: Watcher
-) -> Iterator[list[dict[str, Any]]]:
+) -> Iterator[tuple[list[dict[str, Any]], tuple[Unusable, ...]]]:
     from chunky.lens import Lens
     from chunky.pipeline.trace_objects import trace_objects
     from chunky.pipeline.tracing import Tracer
@@ -237,16 +247,19 @@ def _batches(
     lake = session.warehouse()
     watcher("opening the lake", 0, None)
     with Tracer(lake, settings) as tracer, Lens(lake, settings) as lens:
-        for start in range(0, len(failures), _BATCH):
+        # of several failures none is traced alone: an answer that fails is an error there
+        starts = [*range(0, max(1, len(failures) - 1), _BATCH), len(failures)]
+        for start, end in pairwise(starts):
             watcher("failures", start, len(failures))
-            yield trace_objects(lens, tracer.trace(failures[start : start + _BATCH]), evidence)
+            traces = tracer.trace(failures[start:end])
+            yield trace_objects(lens, traces, evidence), traces.untraced
         watcher("failures", len(failures), len(failures))
 
 
 def _tell_left_out(given: Given) -> None:
     """Say on stderr which records are not traced, and why."""
     for each in given.unusable[:_TOLD]:
-        sys.stderr.write(f"record {each.record_number:,} cannot be traced: {visible(each.problem)}\n")
+        sys.stderr.write(f"{each.place} cannot be traced: {visible(each.problem)}\n")
     if len(given.unusable) > _TOLD:
         sys.stderr.write(f"and {count(len(given.unusable) - _TOLD)} more; all of them: --json\n")
     if given.repeated == 1:
@@ -255,8 +268,16 @@ def _tell_left_out(given: Given) -> None:
         sys.stderr.write(f"{count(given.repeated)} records repeat failures before them, which are traced once\n")
 
 
-def _print_unusable(session: Session, given: Given) -> None:
+def _tell_untraced(untraced: list[Unusable]) -> None:
+    for each in untraced[:_TOLD]:
+        query = visible(each.query or "", _QUERY_CHARS)
+        sys.stderr.write(f"the failure “{query}” cannot be traced: {visible(each.problem)}\n")
+    if len(untraced) > _TOLD:
+        sys.stderr.write(f"and {count(len(untraced) - _TOLD)} more; all of them: --json\n")
+
+
+def _print_unusable(session: Session, unusable: list[Unusable]) -> None:
     from chunky import turf
 
-    for each in given.unusable:
+    for each in unusable:
         session.printer.json_line(turf.unusable_object(each))

@@ -12,8 +12,10 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
+from chunky import turf
 from chunky.by_model import Asker
 from chunky.corpus.ids import signed_hash
 from chunky.errors import SettingsError
@@ -22,6 +24,8 @@ from chunky.llm.roles import Parsed, crux_picker, extractor
 from chunky.llm.roles.extractor import Side, Text
 from chunky.llm.tally import Tally
 from chunky.pipeline.models import ledger_path, model_of
+from chunky.pipeline.trace_cruxes import vectors_of
+from chunky.pipeline.trace_vectors import F32, SentenceVectors
 from chunky.settings import RULES, Settings
 from chunky.turf import Failure
 from chunky.warehouse import Warehouse
@@ -47,18 +51,19 @@ class Judges:
     so that a text of the mix costs nothing.
     """
 
-    def __init__(self, lake: Warehouse, settings: Settings, encode: Callable[[Sequence[str]], Any]) -> None:
+    def __init__(self, lake: Warehouse, settings: Settings, vectors: SentenceVectors) -> None:
         named = settings.llm.run or f"run-{uuid.uuid4()}"  # else each role would have a budget of its own
         llm = settings.llm.model_copy(update={"run": named, "batch": False})
         self._lake, self._settings = lake, settings.model_copy(update={"llm": llm})
-        self._encode = encode
+        self._vectors = vectors
+        self._known: dict[str, F32] = {}
         self._ledger: Ledger | None = None
         self._models: dict[str, Model] = {}
 
     def open(self, role: str) -> None:
         """Find who plays `role`; SettingsError or PrerequisiteError as `model_of` raises them."""
         if self._settings.model(role) == RULES:  # no call that anybody pays: no ledger, which a read-only lake has not
-            self._models[role] = get_model(RULES, tools={"embed": self._encode})
+            self._models[role] = get_model(RULES, tools={"embed": self._embed})
             return
         self._ledger = self._ledger or Ledger(ledger_path(self._lake))
         self._models[role] = model_of(self._lake, self._settings, role, self._ledger)
@@ -90,14 +95,16 @@ class Judges:
     def pick(self, failures: Sequence[Failure], candidates: pl.DataFrame) -> Told:
         """The candidates that a judge holds responsible, three of a failure, most responsible first.
 
-        `candidates` are the ten of each failure with columns failure_id and crux, best first; all their columns come
-        back, with those of a weight: 1 where there is nothing to weigh.
+        `candidates` are the ten of each failure, best first, with columns failure_id, attribute, attribute_id; all
+        their columns come back, with those of a weight: 1 where there is nothing to weigh.
         """
         own = {key[0]: part for key, part in candidates.group_by("failure_id", maintain_order=True)}
         asked = [each for each in failures if each.failure_id in own]
+        if self._settings.model("crux_picker") == RULES:
+            self._learn(asked, candidates)
         requests: list[Request] = []
         for each in asked:
-            suspects = crux_picker.Suspects(tuple(own[each.failure_id]["crux"]), each.query)
+            suspects = crux_picker.Suspects(tuple(own[each.failure_id]["attribute"]), each.query)
             requests += crux_picker.requests([suspects], each.rubric)
         parts, failed = [candidates.clear()], Failed()
         for each, parsed in zip(asked, self._ask("crux_picker", requests, crux_picker.read), strict=True):
@@ -110,6 +117,20 @@ class Judges:
             crux_weight=pl.lit(1.0), rubric_similarity=unweighed, query_similarity=unweighed, top_relevance=pl.lit(1.0)
         )
         return Told(picked, failed)
+
+    def _learn(self, failures: Sequence[Failure], candidates: pl.DataFrame) -> None:
+        """Find the vectors that the rules will ask for at once: one by one they took a second of CPU time a failure."""
+        places, rows = vectors_of(candidates, self._vectors)
+        known = candidates.select("attribute", "attribute_id").unique().iter_rows()
+        self._known = {sentence: rows[places[attribute_id]] for sentence, attribute_id in known}
+        self._embed([text for each in failures for text in (each.query, *turf.behaviors_of(each.rubric))])
+
+    def _embed(self, texts: Sequence[str]) -> F32:
+        """Unit vectors of texts, float32 (n, d)."""
+        strange = list(dict.fromkeys(text for text in texts if text not in self._known))
+        if strange:
+            self._known |= dict(zip(strange, self._vectors.encode(strange), strict=True))
+        return np.stack([self._known[text] for text in texts])
 
     def _ask(
         self, role: str, requests: Sequence[Request], read: Callable[[Request, Reply], Parsed[Any]]

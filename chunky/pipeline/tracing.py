@@ -52,8 +52,8 @@ from clusters.summaries left join clusters.names using (cluster_id)
 class Method(NamedTuple):
     """How cruxes are chosen and triggers ranked; `is_gated`: small, weak and common ones are left out.
 
-    `is_plain`: as the paper has it, with ten attributes of a side, three cruxes that a judge picks, and either reading
-    of equations 3 and 4.
+    `is_plain`: as the paper has it, with ten attributes of a side, three cruxes that a judge picks, the k nearest
+    however near they are, and either reading of equations 3 and 4.
     """
 
     kind: str
@@ -102,7 +102,7 @@ class Tracer:
         self._names = frame_of(self._lens.table(_NAMES))
         self._vectors = SentenceVectors(lake, settings, self._sentences)
         self._is_by_model = "model" in self._sentences["family"]
-        self._judges = Judges(lake, settings, self._vectors.encode)
+        self._judges = Judges(lake, settings, self._vectors)
         try:
             self._judges.open("crux_picker")
             if self._is_by_model:
@@ -141,7 +141,7 @@ class Tracer:
         how = METHODS[named]
         given, attributes, candidates, untraced = self._judged(failures, how)
         wanted = attributes.filter(pl.col("side") == "query")
-        with self._seen(near_sentences=self._near(candidates), candidate_clusters=wanted.select("cluster_id")):
+        with self._seen(near_sentences=self._near(candidates, how), candidate_clusters=wanted.select("cluster_id")):
             reading = limits.reading if how.is_plain else "rows"
             neighbors = self._model("turf.neighbors", k=limits.k, reading=reading)
             with self._seen(new_neighbors=neighbors):
@@ -224,7 +224,7 @@ class Tracer:
         self._lens.set(parameters)
         return frame_of(self._lens.table(sql_text(name)))
 
-    def _near(self, candidates: pl.DataFrame) -> pl.DataFrame:
+    def _near(self, candidates: pl.DataFrame, how: Method) -> pl.DataFrame:
         """crux_id, cluster_id, attribute_id, similarity, sentence_rows of the sentences whose rows are neighbors."""
         known = self._sentences.select("attribute_id", "cluster_id", sentence_rows="rows")
         told = candidates.select("crux_id", "crux_kind", "attribute_id", attribute="crux").unique().sort("crux_id")
@@ -235,7 +235,7 @@ class Tracer:
             return same
         places, rows = vectors_of(similar, self._vectors)
         wanted = rows[[places[each] for each in similar["attribute_id"].to_list()]]
-        near = self._vectors.nearest(wanted, limits.k, limits.min_similarity)
+        near = self._vectors.nearest(wanted, limits.k, -2 if how.is_plain else limits.min_similarity)
         return pl.concat([same, near.with_columns(crux_id=similar["crux_id"].gather(near["place"])).select(columns)])
 
     def _triggers(self, how: Method) -> pl.DataFrame:

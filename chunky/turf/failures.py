@@ -41,6 +41,11 @@ class Unusable:
     response: str | None = None
     rubric: str | None = None
 
+    @property
+    def place(self) -> str:
+        """What it is called in a message."""
+        return "this failure" if self.record_number is None else f"record {self.record_number:,}"
+
 
 def failure_of(query: str, response: str, rubric: Rubric) -> Failure:
     """The failure; InputError for a side that is empty, longer than a million characters, or no text at all."""

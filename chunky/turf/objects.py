@@ -53,8 +53,6 @@ def trace_objects(
 
 def unusable_object(unusable: Unusable) -> Object:
     """The same keys for a record that cannot be traced: no id, no engine, and the reason as its explanation."""
-    number = unusable.record_number
-    record = "This failure" if number is None else f"Record {number:,}"
     return {
         "failure_id": None,
         "query": unusable.query,
@@ -63,7 +61,7 @@ def unusable_object(unusable: Unusable) -> Object:
         "verdict": UNUSABLE,
         "cruxes": [],
         "triggers": [],
-        "explanation": f"{record} cannot be traced: {unusable.problem}.",
+        "explanation": f"{unusable.place.capitalize()} cannot be traced: {unusable.problem}.",
         "engine": None,
         "seconds": 0.0,
     }
