@@ -336,7 +336,7 @@ COLUMNS: dict[str, Column] = _columns(
     Column("neighbor_rank", "int32", "rank among the neighbors of the crux, by crux_similarity, then row_id, from 1",
            minimum=1),
     Column("hits", "int64", "neighbors whose query is in the cluster, rows (equation 4)", **_COUNT),
-    Column("pair_hits", "int64", "the same as pairs: a row counts as often as it is among the neighbors (turf.reading)", **_COUNT),
+    Column("pair_hits", "int64", "the same as pairs: a row counts as often as it is among the neighbors", **_COUNT),
     Column("inside_hits", "int64", "hits in the two chunks with most of them", **_COUNT),
     Column("inside_rows", "int64", "rows of the cluster in those two chunks", **_COUNT),
     Column("echo", "double", "cosine of the trigger's sentence and the crux: what both sides speak of is content",

@@ -17,11 +17,11 @@ from chunky import pipeline
 from chunky.cli.app import app
 from chunky.errors import BudgetError, EngineError, SettingsError
 from chunky.lens import Lens
-from chunky.pipeline.tracing import Tracer, Traces
+from chunky.pipeline.tracing import Tracer, Traces, in_batches
 from chunky.rubrics import rubric
 from chunky.settings import Settings
 from chunky.tables import TABLES
-from chunky.turf import Failure, crux_id
+from chunky.turf import Failure, Unusable, crux_id
 from chunky.warehouse import Warehouse
 from tests import traced_lake
 from tests.fault_server import Ask
@@ -84,8 +84,17 @@ def world(built: World, tmp_path: Path) -> World:
 
 
 def trace(world: World, *failures: Failure, method: str = "", settings: Settings | None = None) -> Traces:
+    """The traces, where nothing failed."""
+    traces, untraced = trace_some(world, *failures, method=method, settings=settings)
+    assert untraced == []
+    return traces
+
+
+def trace_some(
+    world: World, *failures: Failure, method: str = "", settings: Settings | None = None
+) -> tuple[Traces, list[Unusable]]:
     with Tracer(world.lake, settings or world.settings) as tracer:
-        return tracer.trace(failures or [FAILURE], method)
+        return tracer.trace(failures or [FAILURE], method), tracer.untraced
 
 
 def rows(lake: Warehouse, sql: str) -> list[tuple[Any, ...]]:
@@ -114,11 +123,8 @@ def test_two_judges_name_the_planted_trigger(world: World) -> None:
     assert told.group_by("side").len().sort("side").rows() == [("query", 10), ("response", 10)]
     assert told["family"].unique().to_list() == ["model"]
     assert told.filter(side="query")["cluster_id"].null_count() == 0
-    assert traces.untraced == ()
     for name, frame in traces._asdict().items():
-        if name != "untraced":
-            wanted = {column.rstrip("?") for column in TABLES[f"turf.{name}"].columns} - {"audit"}
-            assert wanted <= set(frame.columns)
+        assert set(TABLES[f"turf.{name}"].column_names) - {"audit"} <= set(frame.columns)
 
 
 def test_the_first_judge_is_blind_and_the_second_sees_no_response(world: World) -> None:
@@ -234,10 +240,9 @@ def test_a_description_that_fails_is_an_error_of_its_failure_alone(world: World,
     world.server.plan = lambda ask: fault if "a boat is red" in ask.prompt.lower() else None
     with pytest.raises(EngineError, match=f"Kindly name the color of a boat.*describe its response.*{reason}"):
         trace(world)
-    traces = trace(world, FAILURE, OTHER)
+    traces, (untraced,) = trace_some(world, FAILURE, OTHER)
     assert traces.failures["failure_id"].to_list() == [OTHER.failure_id]
     assert traces.traces["verdict"].to_list() == ["traced"]
-    (untraced,) = traces.untraced
     assert (untraced.query, untraced.response, untraced.rubric) == (FAILURE.query, FAILURE.response, RUBRIC.name)
     assert untraced.record_number is None
     assert reason in untraced.problem
@@ -245,7 +250,7 @@ def test_a_description_that_fails_is_an_error_of_its_failure_alone(world: World,
         assert frame["failure_id"].unique().to_list() == [OTHER.failure_id]
     world.server.plan = lambda ask: None
     world.server.paid.clear()
-    assert trace(world, FAILURE, OTHER).untraced == ()
+    trace(world, FAILURE, OTHER)
     assert world.server.paid.total() == 2, "what had failed, and the picks that follow from it"
 
 
@@ -253,8 +258,7 @@ def test_picks_that_fail_are_an_error_of_their_failure_alone(world: World) -> No
     answers: list[str | None] = ["wrong schema", None]
     world.server.plan = lambda ask: answers.pop(0) if is_pick(ask) and answers else None
     settings = by_model(world.server, llm={"max_in_flight": 1})
-    traces = trace(world, FAILURE, OTHER, settings=settings)
-    (untraced,) = traces.untraced
+    traces, (untraced,) = trace_some(world, FAILURE, OTHER, settings=settings)
     assert "pick its cruxes (bad reply" in untraced.problem
     assert traces.failures.height == 1
     world.server.plan = lambda ask: "refusal" if is_pick(ask) else None
@@ -264,10 +268,14 @@ def test_picks_that_fail_are_an_error_of_their_failure_alone(world: World) -> No
 
 def test_where_all_fail_the_frames_are_empty(world: World) -> None:
     world.server.plan = lambda ask: "refusal"
-    traces = trace(world, FAILURE, OTHER, STRANGE)
-    assert [each.query for each in traces.untraced] == [each.query for each in (FAILURE, OTHER, STRANGE)]
-    for name, frame in traces._asdict().items():
-        assert not len(frame) or name == "untraced"
+    traces, untraced = trace_some(world, FAILURE, OTHER, STRANGE)
+    assert [each.query for each in untraced] == [each.query for each in (FAILURE, OTHER, STRANGE)]
+    assert all(frame.is_empty() for frame in traces)
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(0, []), (1, [1]), (2, [2]), (64, [64]), (65, [65]), (66, [64, 2])])
+def test_of_several_failures_none_is_traced_alone(count: int, sizes: list[int]) -> None:
+    assert [len(batch) for batch in in_batches([FAILURE] * count, 64)] == sizes
 
 
 def test_a_server_without_a_key_ends_the_trace(world: World) -> None:

@@ -71,6 +71,11 @@ def test_three_of_ten_are_picked_and_all_else_is_raw_hits(read: dict[str, Traces
     assert traces.triggers["trace_score"].to_list() == [float(each) for each in hits]
 
 
+def test_rules_that_pick_open_no_ledger(traced: Path, read: dict[str, Traces]) -> None:
+    assert read["rows"].cruxes.height
+    assert not (traced / "llm").exists()
+
+
 def test_the_rules_pick_what_is_nearest_to_the_rubric(traced: Path, read: dict[str, Traces]) -> None:
     settings = Settings.model_validate({"embeddings": {"embedder": "hashing"}})
     ten = read["rows"].failure_attributes.filter(side="response")["attribute"].to_list()

@@ -9,7 +9,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -223,8 +222,8 @@ def _trace(session: Session, settings: Settings, given: Given, evidence: int) ->
     untraced: list[Unusable] = []
     try:
         with watching(session.is_quiet) as watcher:
-            for traces, failed in _batches(session, settings, given.failures, max(evidence, _LEAST_EVIDENCE), watcher):
-                untraced += failed
+            least = max(evidence, _LEAST_EVIDENCE)
+            for traces in _batches(session, settings, given.failures, least, watcher, untraced):
                 if sys.stdout.isatty():
                     held += traces
                 else:
@@ -238,21 +237,27 @@ def _trace(session: Session, settings: Settings, given: Given, evidence: int) ->
 
 
 def _batches(
-    session: Session, settings: Settings, failures: list[Failure], evidence: int, watcher: Watcher
-) -> Iterator[tuple[list[dict[str, Any]], tuple[Unusable, ...]]]:
+    session: Session,
+    settings: Settings,
+    failures: list[Failure],
+    evidence: int,
+    watcher: Watcher,
+    untraced: list[Unusable],
+) -> Iterator[list[dict[str, Any]]]:
+    """Traces as objects, batch by batch; what cannot be traced is put into `untraced` when the last is done."""
     from chunky.lens import Lens
     from chunky.pipeline.trace_objects import trace_objects
-    from chunky.pipeline.tracing import Tracer
+    from chunky.pipeline.tracing import Tracer, in_batches
 
     lake = session.warehouse()
     watcher("opening the lake", 0, None)
     with Tracer(lake, settings) as tracer, Lens(lake, settings) as lens:
-        # of several failures none is traced alone: an answer that fails is an error there
-        starts = [*range(0, max(1, len(failures) - 1), _BATCH), len(failures)]
-        for start, end in pairwise(starts):
-            watcher("failures", start, len(failures))
-            traces = tracer.trace(failures[start:end])
-            yield trace_objects(lens, traces, evidence), traces.untraced
+        done = 0
+        for batch in in_batches(failures, _BATCH):
+            watcher("failures", done, len(failures))
+            yield trace_objects(lens, tracer.trace(batch), evidence)
+            done += len(batch)
+        untraced += tracer.untraced
         watcher("failures", len(failures), len(failures))
 
 

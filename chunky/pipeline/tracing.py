@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -69,10 +70,7 @@ METHODS = {
 
 
 class Traces(NamedTuple):
-    """All that a tracer found: frames in the columns of the tables `turf.*` of the same names, but `audit`.
-
-    `untraced` are the failures that a model gave no usable answer about, with the reason; no frame speaks of them.
-    """
+    """All that a tracer found: frames in the columns of the tables `turf.*` of the same names, but `audit`."""
 
     failures: pl.DataFrame
     failure_attributes: pl.DataFrame
@@ -82,11 +80,23 @@ class Traces(NamedTuple):
     triggers: pl.DataFrame
     evidence: pl.DataFrame
     traces: pl.DataFrame
-    untraced: tuple[Unusable, ...] = ()
+
+
+def in_batches(failures: Sequence[Failure], most: int) -> Iterator[Sequence[Failure]]:
+    """Batches of `most` failures, the last smaller or one larger: where there are several, none is traced alone.
+
+    An answer that fails is an error where there is one failure, which must not end the others.
+    """
+    starts = range(0, max(1, len(failures) - 1), most) if failures else ()
+    for start, end in pairwise([*starts, len(failures)]):
+        yield failures[start:end]
 
 
 class Tracer:
     """Traces failures over one lake; a context manager.
+
+    `untraced` has the failures so far that a model gave no usable answer about, with the reason; no frame of any trace
+    speaks of them.
 
     Raises MissingTable for a lake that lacks a table of `NEEDED`, LakeError for vectors of another embedder,
     SettingsError or PrerequisiteError where a model is needed and not named, or cannot be called.
@@ -96,6 +106,7 @@ class Tracer:
         for name in NEEDED:
             if not lake.parts(name):
                 raise MissingTable(f"{name} is not built yet", "build it: chunky build")
+        self.untraced: list[Unusable] = []
         self._settings = settings
         self._lens = Lens(lake, settings)
         self._sentences = frame_of(self._lens.table(_SENTENCES))
@@ -128,7 +139,8 @@ class Tracer:
     def trace(self, failures: Sequence[Failure], method: str = "") -> Traces:
         """Trace failures; `method` is one of `METHODS`, by default that of the settings.
 
-        Several are independent of each other: one that a model gives no usable answer about is among `untraced`.
+        Several are independent of each other: one that a model gives no usable answer about is left out, and told in
+        `untraced`.
 
         Raises:
             EngineError: the only failure is such a one, or no call of a model can succeed any more.
@@ -139,7 +151,7 @@ class Tracer:
         limits = self._settings.turf
         named = method or limits.method
         how = METHODS[named]
-        given, attributes, candidates, untraced = self._judged(failures, how)
+        given, attributes, candidates = self._judged(failures, how)
         wanted = attributes.filter(pl.col("side") == "query")
         with self._seen(near_sentences=self._near(candidates, how), candidate_clusters=wanted.select("cluster_id")):
             reading = limits.reading if how.is_plain else "rows"
@@ -176,13 +188,10 @@ class Tracer:
             triggers,
             evidence,
             traces,
-            untraced,
         )
 
-    def _judged(
-        self, failures: Sequence[Failure], how: Method
-    ) -> tuple[list[Failure], pl.DataFrame, pl.DataFrame, tuple[Unusable, ...]]:
-        """The failures that both judges have spoken about, their attributes and cruxes, and the other failures."""
+    def _judged(self, failures: Sequence[Failure], how: Method) -> tuple[list[Failure], pl.DataFrame, pl.DataFrame]:
+        """The failures that both judges have spoken about, their attributes and their cruxes."""
         described = self._judges.describe(failures) if self._is_by_model else Told(self._rules(failures), {})
         ten = pl.col("attribute_rank") <= ATTRIBUTES
         attributes = described.frame.filter(ten) if how.is_plain else described.frame
@@ -194,14 +203,14 @@ class Tracer:
                 f"the failure “{failures[0].query[:80]}” cannot be traced: {failed[failures[0].failure_id]}",
                 "trace it again: what was answered is kept; the calls are told by chunky cost and in llm.calls",
             )
-        untraced = tuple(
+        self.untraced += [
             Unusable(None, failed[each.failure_id], each.query, each.response, each.rubric.name)
             for each in failures
             if each.failure_id in failed
-        )
+        ]
         given = [each for each in given if each.failure_id not in failed]
         attributes = with_clusters(attributes.filter(_is_not_of(failed)), self._sentences, self._vectors)
-        return given, attributes, candidates, untraced
+        return given, attributes, candidates
 
     def _candidates(self, failures: Sequence[Failure], attributes: pl.DataFrame, how: Method) -> Told:
         """The cruxes of `failures`, in columns of `CANDIDATE`: those that a judge picks of ten, or all with weights."""
