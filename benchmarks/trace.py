@@ -50,7 +50,7 @@ from corpus.rows where length(query) < 4000 and length(response) < 4000 order by
 
 
 def grown(source: Path, target: Path, copies: float, attributes: int) -> Warehouse:
-    """A lake at `target` with the rows of `source` `copies` times, and their attributes of rank `attributes` at most."""
+    """A lake at `target`: the rows of `source` `copies` times, with attributes of rank `attributes` at most."""
     from chunky.lens import Lens
     from chunky.pipeline import STEPS, silent
     from chunky.settings import Settings

@@ -119,6 +119,9 @@ class Turf(_Section):
 
     method: str = Field("joint", pattern="^(joint|paper)$", description="how failures are traced: joint or paper")
     k: int = Field(1_000, ge=1, description="neighbors of a crux, rows (paper: 1000)")
+    reading: str = Field(
+        "rows", pattern="^(rows|pairs)$", description="what method paper counts: rows, or pairs of row and sentence"
+    )
     cruxes: int = Field(3, ge=1, description="cruxes shown at least (paper: 3)")
     triggers: int = Field(5, ge=1, description="triggers shown at most")
     evidence_rows: int = Field(50, ge=1, description="supporting rows kept of each trigger")
@@ -169,7 +172,7 @@ RULES = "rules"
 
 
 class Settings(_Section):
-    """All sections, and who plays the roles of a build."""
+    """All sections, and who plays the roles of a build and of traces."""
 
     extractor: str = Field(
         default=RULES, min_length=1, description="who finds attributes: rules, anthropic:NAME or openai:NAME[@URL]"
@@ -178,6 +181,11 @@ class Settings(_Section):
         default="auto",
         min_length=1,
         description="who names clusters: rules, a model, or auto: the extractor's model, else rules",
+    )
+    crux_picker: str = Field(
+        default="auto",
+        min_length=1,
+        description="who picks cruxes of a failure: rules, a model, or auto: the extractor's model, else rules",
     )
     engine: Engine = Engine()  # type: ignore[call-arg]
     corpus: Corpus = Corpus()  # type: ignore[call-arg]
@@ -192,8 +200,9 @@ class Settings(_Section):
     sql: Sql = Sql()  # type: ignore[call-arg]
 
     def model(self, role: str) -> str:
-        """Who plays `role` in a build: `rules` or the specification of a model."""
-        chosen: str = {"extractor": self.extractor, "summarizer": self.summarizer}[role]
+        """Who plays `role` in a build or a trace: `rules` or the specification of a model."""
+        named = {"extractor": self.extractor, "summarizer": self.summarizer, "crux_picker": self.crux_picker}
+        chosen: str = named[role]
         return self.extractor if chosen == "auto" else chosen
 
     def digest(self, section: str) -> str:

@@ -333,10 +333,10 @@ COLUMNS: dict[str, Column] = _columns(
            values=CRUX_KINDS),
     Column("crux_rank", "int32", "rank among the cruxes of the failure, from 1", minimum=1),
     Column("crux_weight", "double", "rubric_similarity less half of query_similarity, 0 where negative, over the same "
-           "of the most relevant sentence about the response; 1 where a model picked the crux", **_SHARE),
+           "of the most relevant sentence about the response; 1 where a judge picked the crux", **_SHARE),
     Column("rubric_similarity", "double", "cosine of the crux and the nearest behavior that the rubric tells; null "
-           "where a model picked it", minimum=-1.001, maximum=1.001),
-    Column("query_similarity", "double", "cosine of the crux and the failing query; null where a model picked it",
+           "where a judge picked it", minimum=-1.001, maximum=1.001),
+    Column("query_similarity", "double", "cosine of the crux and the failing query; null where a judge picked it",
            minimum=-1.001, maximum=1.001),
     Column("crux_similarity", "double", "cosine of the crux and the row's nearest sentence", minimum=-1.001,
            maximum=1.001),
@@ -369,7 +369,7 @@ COLUMNS: dict[str, Column] = _columns(
     Column("trigger_rank", "int32", "rank among the triggers of the failure, from 1", minimum=1),
     Column("trace_score", "double", "what ranks triggers: association / (1 + 20 chance_association) × (crux_weight "
            "less a quarter of echo)^1.5 × exclusivity^4 × √(lower bound of P(crux given trigger)); or hits, as in "
-           "the paper"),
+           "the paper, or pair_hits with its reading"),
     Column("chunk_shares", "list<double>", "share of the supporting rows of each of the chunks, in their order"),
     Column("evidence_rank", "int32", "rank among the supporting rows of a trigger, in the order of neighbors, from 1",
            minimum=1),

@@ -1,4 +1,4 @@
-"""The fault server, answering in the roles of a build: attributes for texts, names for clusters."""
+"""The fault server, answering in the roles of a build and a trace: attributes, names of clusters, cruxes."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ USD_A_CALL = 100 * 10e-6 + 10 * 100e-6  # the server counts 100 tokens in and 10
 def told(ask: Ask) -> str:
     """What a good model would say: it depends on the prompt alone."""
     system, user = _system(ask.body), ask.prompt
+    if "violate a rubric" in system:
+        return json.dumps({"picks": _picks(user)})
     side = re.search(r"(?:one|some) (query|response)", system)
     assert side, system[:200]
     if system.startswith("You name groups"):
@@ -33,7 +35,16 @@ def told(ask: Ask) -> str:
         f"The {side[1]} bears the mark {mark[0] % 40}.",
         *(f"The {side[1]} shows trait number {number} of all texts." for number in range(7)),
     ]
+    if "zorpal" in text:  # what a mix without the word has no sentence for
+        sentences[1:3] = [f"The {side[1]} closes with zorpal wishes.", f"The {side[1]} shows zorpal traits of texts."]
     return json.dumps({"attributes": sentences})
+
+
+def _picks(listed: str) -> list[int]:
+    """Three of the numbered sentences, those with a word that a judge would look for first."""
+    found = re.findall(r"^(\d+)\. (.*)$", listed, re.MULTILINE)
+    ordered = sorted(found, key=lambda each: not re.search("wish|apologizes|zorpal", each[1]))
+    return [int(number) for number, _ in ordered[:3]]
 
 
 def _system(body: dict[str, Any]) -> str:

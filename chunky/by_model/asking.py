@@ -33,6 +33,8 @@ class Asker:
         tally: where the replies are counted; `total` calls are expected.
         max_failed_share: of `total`; more failures end the step.
         on_tally: told after every reply.
+        is_whole: whether failures in single calls can end the step, because a result with holes would mislead; False
+            where each caller is told of its own call, and only a hundred in a row end it.
         clock: seconds, monotonic.
 
     """
@@ -44,10 +46,12 @@ class Asker:
         *,
         max_failed_share: float,
         on_tally: Callable[[Tally], None],
+        is_whole: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model, self._tally, self._on_tally, self._clock = model, tally, on_tally, clock
         self._allowed = max_failed_share * tally.total
+        self._is_whole = is_whole
         self._in_a_row = 0
         self._started = clock()
         self._is_fetched = False
@@ -122,14 +126,15 @@ class Asker:
         if error == "budget":
             raise BudgetError(
                 f"the budget of this run ends after {tally.done - 1:,} of {tally.total:,} calls of the {tally.role}",
-                f"{_KEPT}: chunky build --max-cost DOLLARS; where the money went: chunky cost",
+                f"{_KEPT}, with more: --set llm.max_cost=DOLLARS (a build: --max-cost). Where the money went: "
+                "chunky cost",
             )
         if error in _ENDS:
             raise EngineError(f"{tally.model} takes no more calls ({told})", f"{_ENDS[error]}; {_KEPT}")
-        if self._in_a_row >= _IN_A_ROW or tally.failed == tally.total:
+        if self._in_a_row >= _IN_A_ROW or (self._is_whole and tally.failed == tally.total):
             number = f"{self._in_a_row:,}" if self._in_a_row < tally.total else "all"
             raise EngineError(f"{number} calls of {tally.model} in a row failed, the last so: {told}", f"then: {_KEPT}")
-        if tally.failed > max(self._allowed, 1):
+        if self._is_whole and tally.failed > max(self._allowed, 1):
             kinds = ", ".join(f"{kind} {number:,}" for kind, number in tally.errors.most_common())
             raise EngineError(
                 f"{tally.failed:,} of {tally.total:,} calls of {tally.model} as {tally.role} failed ({kinds}), more "

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _STDIN = "-"
 _BATCH = 64  # failures traced at once: what they share is looked up once, and fifty took a tenth of one by one
 _LEAST_EVIDENCE = 20  # rows of each trigger that a program gets, where there are so many
+_QUERY_CHARS = 80  # of a failure that is told on stderr
 _TOLD = 20  # unusable records told on stderr; JSON has all
 
 
@@ -89,7 +90,8 @@ def trace(
     too.
 
     With --audit the traces are rows of the tables turf.* too, a partition for each audit; the same failures traced
-    again are read from there.
+    again are read from there. Where a model found the attributes of the lake, it describes the failure too, and picks
+    the cruxes: three calls, paid once.
 
     With --json one object a failure, each on its line, with at least 20 rows of evidence for a trigger where there are
     so many. Exit code 1 when a record could not be traced; the others are.
@@ -109,11 +111,10 @@ def trace(
         given = _many(input_, rubric)
     warn_if_behind(session, lake)
     _tell_left_out(given)
-    if given.failures:
-        _trace(session, settings, given, evidence, audit)
+    untraced = _trace(session, settings, given, evidence, audit) if given.failures else []
     if session.is_json:
-        _print_unusable(session, given)
-    if given.unusable:
+        _print_unusable(session, [*given.unusable, *untraced])
+    if given.unusable or untraced:
         raise typer.Exit(1)
 
 
@@ -202,8 +203,8 @@ def _source(path: str) -> Iterator[Source]:
 # what came of it ---------------------------------------------------------------------------------------------------
 
 
-def _trace(session: Session, settings: Settings, given: Given, evidence: int, audit: str) -> None:
-    """Trace all failures, in batches, and print what came of each.
+def _trace(session: Session, settings: Settings, given: Given, evidence: int, audit: str) -> list[Unusable]:
+    """Trace all failures, in batches, and print what came of each; those come back that a model failed to judge.
 
     On a terminal traces are printed when the last is done, so that they do not run through the bar of the progress.
     """
@@ -222,31 +223,46 @@ def _trace(session: Session, settings: Settings, given: Given, evidence: int, au
             printer.line()
 
     held: list[dict[str, Any]] = []
-    with watching(session.is_quiet) as watcher:
-        traced = _kept(audit) if audit else _batches
-        for traces in traced(session, settings, given.failures, max(evidence, _LEAST_EVIDENCE), watcher):
-            if sys.stdout.isatty():
-                held += traces
-            else:
-                show(traces)
-    show(held)
+    untraced: list[Unusable] = []
+    traced = _kept(audit) if audit else _batches
+    try:
+        with watching(session.is_quiet) as watcher:
+            least = max(evidence, _LEAST_EVIDENCE)
+            for traces in traced(session, settings, given.failures, least, watcher, untraced):
+                if sys.stdout.isatty():
+                    held += traces
+                else:
+                    show(traces)
+    finally:  # what was traced before a model took no more calls is told
+        show(held)
+    _tell_untraced(untraced)
     if total > 1 and not session.is_json:
         show_sum(printer, verdicts)
+    return untraced
 
 
 def _batches(
-    session: Session, settings: Settings, failures: list[Failure], evidence: int, watcher: Watcher
+    session: Session,
+    settings: Settings,
+    failures: list[Failure],
+    evidence: int,
+    watcher: Watcher,
+    untraced: list[Unusable],
 ) -> Iterator[list[dict[str, Any]]]:
+    """Traces as objects, batch by batch; what cannot be traced is put into `untraced` when the last is done."""
     from chunky.lens import Lens
     from chunky.pipeline.trace_objects import trace_objects
-    from chunky.pipeline.tracing import Tracer
+    from chunky.pipeline.tracing import Tracer, in_batches
 
     lake = session.warehouse()
     watcher("opening the lake", 0, None)
     with Tracer(lake, settings) as tracer, Lens(lake, settings) as lens:
-        for start in range(0, len(failures), _BATCH):
-            watcher("failures", start, len(failures))
-            yield trace_objects(lens, tracer.trace(failures[start : start + _BATCH]), evidence)
+        done = 0
+        for batch in in_batches(failures, _BATCH):
+            watcher("failures", done, len(failures))
+            yield trace_objects(lens, tracer.trace(batch), evidence)
+            done += len(batch)
+        untraced += tracer.untraced
         watcher("failures", len(failures), len(failures))
 
 
@@ -254,15 +270,28 @@ def _kept(audit: str) -> Callable[..., Iterator[list[dict[str, Any]]]]:
     """The same, by way of the lake: all failures of an audit in one transaction, then read from there."""
 
     def batches(
-        session: Session, settings: Settings, failures: list[Failure], evidence: int, watcher: Watcher
+        session: Session,
+        settings: Settings,
+        failures: list[Failure],
+        evidence: int,
+        watcher: Watcher,
+        untraced: list[Unusable],
     ) -> Iterator[list[dict[str, Any]]]:
         from chunky import pipeline
         from chunky.lens import Lens
         from chunky.pipeline.trace_objects import trace_objects
+        from chunky.turf import Unusable
 
         lake = session.warehouse()
         pipeline.trace_audit(lake, settings, audit, failures, progress=watcher)
-        traces = pipeline.traces_of_audit(lake, audit, [each.failure_id for each in failures])
+        held = pipeline.traces_of_audit(lake, audit).traces["failure_id"].to_list()
+        there = [each for each in failures if each.failure_id in set(held)]
+        untraced += [
+            Unusable(None, "a model gave no usable answer; see llm.calls", each.query, each.response, each.rubric.name)
+            for each in failures
+            if each not in there
+        ]
+        traces = pipeline.traces_of_audit(lake, audit, [each.failure_id for each in there])
         with Lens(lake, settings) as lens:
             yield trace_objects(lens, traces, evidence)
 
@@ -272,7 +301,7 @@ def _kept(audit: str) -> Callable[..., Iterator[list[dict[str, Any]]]]:
 def _tell_left_out(given: Given) -> None:
     """Say on stderr which records are not traced, and why."""
     for each in given.unusable[:_TOLD]:
-        sys.stderr.write(f"record {each.record_number:,} cannot be traced: {visible(each.problem)}\n")
+        sys.stderr.write(f"{each.place} cannot be traced: {visible(each.problem)}\n")
     if len(given.unusable) > _TOLD:
         sys.stderr.write(f"and {count(len(given.unusable) - _TOLD)} more; all of them: --json\n")
     if given.repeated == 1:
@@ -281,8 +310,16 @@ def _tell_left_out(given: Given) -> None:
         sys.stderr.write(f"{count(given.repeated)} records repeat failures before them, which are traced once\n")
 
 
-def _print_unusable(session: Session, given: Given) -> None:
+def _tell_untraced(untraced: list[Unusable]) -> None:
+    for each in untraced[:_TOLD]:
+        query = visible(each.query or "", _QUERY_CHARS)
+        sys.stderr.write(f"the failure “{query}” cannot be traced: {visible(each.problem)}\n")
+    if len(untraced) > _TOLD:
+        sys.stderr.write(f"and {count(len(untraced) - _TOLD)} more; all of them: --json\n")
+
+
+def _print_unusable(session: Session, unusable: list[Unusable]) -> None:
     from chunky import turf
 
-    for each in given.unusable:
+    for each in unusable:
         session.printer.json_line(turf.unusable_object(each))

@@ -17,7 +17,7 @@ from chunky.errors import ChunkyError, InputError, MissingTable
 from chunky.fingerprints import digest_of
 from chunky.lens import Lens
 from chunky.pipeline.frame import Built, Progress, run_step, silent
-from chunky.pipeline.tracing import METHODS, Tracer, Traces
+from chunky.pipeline.tracing import METHODS, Tracer, Traces, in_batches
 from chunky.settings import Settings
 from chunky.stages import AUDIT_STAGES, stage
 from chunky.tables import TABLES
@@ -58,9 +58,11 @@ def trace_audit(
                 name: stack.enter_context(transaction.open(name, facts, (audit,))) for name in stage("traces").tables
             }
             seen = _Seen()
-            for start in range(0, len(given), _BATCH):
-                progress("failures", start, len(given))
-                _write(writers, audit, seen.fresh(tracer.trace(given[start : start + _BATCH], named)))
+            done = 0
+            for batch in in_batches(given, _BATCH):
+                progress("failures", done, len(given))
+                _write(writers, audit, seen.fresh(tracer.trace(batch, named)))
+                done += len(batch)
             progress("failures", len(given), len(given))
 
     told = [[each.failure_id, each.rubric.name, turf.behaviors_of(each.rubric)] for each in given]

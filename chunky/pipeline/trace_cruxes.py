@@ -1,6 +1,6 @@
 """The attributes of failures, and which of those of the response may be the crux (appendix D.1.2, two judges).
 
-Judge 1 is the extractor: it sees a text alone. Judge 2 knows the rubric: a model picks three, or the rules weigh all.
+Judge 1 is the extractor: it sees a text alone. Judge 2 knows the rubric: a picker of three, or the rules weigh all.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from chunky import turf
@@ -16,8 +17,11 @@ from chunky.lens import Lens
 from chunky.pipeline.trace_vectors import SentenceVectors
 from chunky.turf import Failure
 
-_PAPER_ATTRIBUTES = 10  # appendix D.1.1
-_CANDIDATE = {
+F32 = npt.NDArray[np.float32]
+
+SAME, SIMILAR = "same attribute", "similar attributes"
+
+CANDIDATE = {
     "failure_id": pl.Int64, "attribute_id": pl.Int64, "crux": pl.String, "crux_id": pl.Int64, "crux_kind": pl.String,
     "crux_weight": pl.Float64, "rubric_similarity": pl.Float64, "query_similarity": pl.Float64,
     "top_relevance": pl.Float64,
@@ -55,52 +59,70 @@ def with_clusters(attributes: pl.DataFrame, sentences: pl.DataFrame, vectors: Se
     ).drop("cluster_id_near", "cluster_similarity_near")
 
 
-def weighed(failures: Sequence[Failure], attributes: pl.DataFrame, vectors: SentenceVectors, kind: str) -> pl.DataFrame:
-    """Every attribute of a response that some row of the mix has, as a candidate with its weight, in `_CANDIDATE`.
+def with_kinds(attributes: pl.DataFrame, sentences: pl.DataFrame, kind: str, least: int) -> pl.DataFrame:
+    """The attributes of responses as cruxes: crux, crux_kind and crux_id beside the columns that are there.
 
-    `attributes` has failure_id, side, attribute, attribute_id; candidates of weight 0 are left out.
+    Of the kind “same attribute” are those that at least `least` rows of the mix have, where `kind` says so: a wording
+    that few rows have is no neighborhood. All others have the rows of similar sentences as neighbors.
     """
+    known = sentences.filter(pl.col("side") == "response").select("attribute_id", "rows")
+    mine = attributes.filter(pl.col("side") == "response").join(
+        known, on="attribute_id", how="left", maintain_order="left"
+    )
+    is_same = pl.lit(kind == SAME) & (pl.col("rows").fill_null(0) >= least)
+    told = mine.with_columns(
+        crux=pl.col("attribute"), crux_kind=pl.when(is_same).then(pl.lit(SAME)).otherwise(pl.lit(SIMILAR))
+    ).drop("rows")
+    ids = [turf.crux_id(*each) for each in told.select("crux_kind", "crux").iter_rows()]
+    return told.with_columns(pl.Series("crux_id", ids, dtype=pl.Int64))
+
+
+def weighed(failures: Sequence[Failure], cruxes: pl.DataFrame, vectors: SentenceVectors) -> pl.DataFrame:
+    """All `cruxes` (see `with_kinds`) with their weights, in `CANDIDATE`; those of weight 0 are left out."""
     behaviors = {each.failure_id: turf.behaviors_of(each.rubric) for each in failures}
-    mine = attributes.filter(pl.col("side") == "response")
-    is_known = vectors.has(mine["attribute_id"])
-    strange = mine.filter(~is_known)["attribute"].unique().to_list()  # no row of the mix has them, but they may be it
-    texts = list(dict.fromkeys([text for told in behaviors.values() for text in told] + [f.query for f in failures]))
-    encoded = dict(zip([*texts, *strange], vectors.encode([*texts, *strange]), strict=True)) if failures else {}
-    known = mine.filter(is_known).select("attribute_id", "attribute").unique("attribute_id").sort("attribute_id")
-    encoded |= dict(zip(known["attribute"], vectors.of(known["attribute_id"].to_numpy()), strict=True))
-    cruxes = {text: turf.crux_id(kind, text) for text in known["attribute"].to_list()}
-    parts = [pl.DataFrame(schema=_CANDIDATE)]
-    for (failure_id,), own in mine.with_columns(is_known=is_known).group_by("failure_id", maintain_order=True):
-        query = next(each.query for each in failures if each.failure_id == failure_id)
+    queries = {each.failure_id: each.query for each in failures}
+    texts = list(dict.fromkeys([text for told in behaviors.values() for text in told] + list(queries.values())))
+    encoded = dict(zip(texts, vectors.encode(texts), strict=True)) if failures else {}
+    places, rows = vectors_of(cruxes, vectors)
+    parts = [pl.DataFrame(schema=CANDIDATE)]
+    for (failure_id,), own in cruxes.group_by("failure_id", maintain_order=True):
         told = turf.weigh(
-            np.stack([encoded[text] for text in own["attribute"].to_list()]),
-            np.stack([encoded[text] for text in behaviors[failure_id]]),
-            encoded[query],
+            rows[[places[each] for each in own["attribute_id"].to_list()]],
+            np.stack([encoded[text] for text in behaviors[int(str(failure_id))]]),
+            encoded[queries[int(str(failure_id))]],
         )
-        candidates = own.with_columns(
-            pl.Series(name, values, dtype=pl.Float64) for name, values in told._asdict().items()
-        ).filter("is_known").with_columns(
-            crux=pl.col("attribute"),
-            crux_id=pl.col("attribute").replace_strict(cruxes, default=None, return_dtype=pl.Int64),
-            crux_kind=pl.lit(kind),
-        )  # fmt: skip
-        parts.append(candidates.select(*_CANDIDATE))
+        weights = (pl.Series(name, values, dtype=pl.Float64) for name, values in told._asdict().items())
+        parts.append(own.with_columns(weights).select(*CANDIDATE))
     return pl.concat(parts).filter(pl.col("crux_weight") > 0)
 
 
-def echoes_of(attributes: pl.DataFrame, cruxes: pl.DataFrame, vectors: SentenceVectors) -> pl.DataFrame:
-    """failure_id, crux_id, attribute_rank and echo: cosine of each query attribute and each crux of a failure.
+def vectors_of(sentences: pl.DataFrame, vectors: SentenceVectors) -> tuple[dict[int, int], F32]:
+    """attribute_id → its row among the vectors of distinct sentences (attribute_id, attribute), float32 (n, d).
 
-    Sentences that no row of the mix has are left out; they count as no echo.
+    Those of the lake are looked up, others embedded.
+    """
+    distinct = sentences.select("attribute_id", "attribute").unique("attribute_id").sort("attribute_id")
+    is_known = vectors.has(distinct["attribute_id"])
+    known, strange = distinct.filter(is_known), distinct.filter(~is_known)
+    found = [vectors.of(known["attribute_id"].to_numpy())] if known.height else []
+    found += [vectors.encode(strange["attribute"].to_list())] if strange.height else []
+    ids = [*known["attribute_id"].to_list(), *strange["attribute_id"].to_list()]
+    rows = np.concatenate(found) if found else np.zeros((0, 1), np.float32)
+    return {attribute: place for place, attribute in enumerate(ids)}, rows
+
+
+def echoes_of(attributes: pl.DataFrame, cruxes: pl.DataFrame, vectors: SentenceVectors) -> pl.DataFrame:
+    """failure_id, crux_id, attribute_rank and echo: cosine of each of the query attributes and each crux of a failure.
+
+    `attributes` has failure_id, attribute_rank, attribute_id, attribute; `cruxes` failure_id, crux_id, attribute_id,
+    crux. What is left out counts as no echo.
     """
     schema = {"failure_id": pl.Int64, "crux_id": pl.Int64, "attribute_rank": pl.Int32, "echo": pl.Float64}
-    queries = attributes.filter(vectors.has(attributes["attribute_id"]))
-    ids = pl.concat([queries["attribute_id"], cruxes["attribute_id"]]).unique().sort()
-    places = {attribute: place for place, attribute in enumerate(ids.to_list())}
-    rows = vectors.of(ids.to_numpy())
+    told = cruxes.select("attribute_id", attribute="crux")
+    places, rows = vectors_of(pl.concat([attributes.select("attribute_id", "attribute"), told]), vectors)
     parts = [pl.DataFrame(schema=schema)]
     by_failure = {key[0]: part for key, part in cruxes.group_by("failure_id")}
-    for (failure,), own in queries.group_by("failure_id"):
+    for (failure,), own in attributes.group_by("failure_id"):
         mine = by_failure.get(failure)
         if mine is None:
             continue

@@ -116,7 +116,8 @@ class SentenceVectors:
         table = self._centroids_of()
         ids = table.ids()
         mine = np.isin(ids, self._query_clusters.to_numpy())
-        assigned = clusters.assign(self.encode(texts), table.vectors()[mine].astype(np.float32))
+        centers: F32 = table.vectors()[mine].astype(np.float32)
+        assigned = clusters.assign(self.encode(texts), centers)
         return pl.DataFrame({
             "cluster_id": ids[mine][assigned.labels], "cluster_similarity": assigned.similarities.astype(np.float64),
         })  # fmt: skip

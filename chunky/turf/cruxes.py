@@ -1,6 +1,7 @@
 """Cruxes: which sentences about a failing response may be what it is traced by, and how much each of them counts.
 
-The paper has a judge pick three of ten (appendix D.1.2). Where the attributes come from rules, all that hold are
+The paper has a judge pick three of ten (appendix D.1.2), and so has method paper, and whoever names a model as
+crux_picker. Where the attributes come from rules, all that hold are
 candidates and the search over cruxes and triggers is one: taking the three nearest to the rubric first and searching
 afterwards was unstable in a prototype. A candidate's weight is how near it is to the rubric, less half of how near it
 is to the query: behavior is what the content of the query does not call for.
@@ -62,13 +63,13 @@ def behaviors_of(rubric: Rubric) -> list[str]:
 def ranked_cruxes(cruxes: pl.DataFrame, triggers: pl.DataFrame, least: int) -> pl.DataFrame:
     """The cruxes to be shown with crux_rank (int32, from 1): those of triggers in their order, then by weight.
 
-    `cruxes` has failure_id, crux_id, crux_weight; `triggers` failure_id, trigger_rank, crux_id. All cruxes of triggers
-    stay, and others up to `least` of a failure.
+    `cruxes` has failure_id, crux_id, crux_weight, and of equal weight the first goes first, as picked ones come in
+    order; `triggers` has failure_id, trigger_rank, crux_id. All cruxes of triggers stay, and others up to `least` of a
+    failure.
     """
     used = triggers.group_by("failure_id", "crux_id").agg(pl.col("trigger_rank").min().alias("first"))
-    order = ["failure_id", "first", "crux_weight", "crux_id"]
-    ordered = cruxes.join(used, on=["failure_id", "crux_id"], how="left").sort(
-        order, descending=[False, False, True, False], nulls_last=True
+    ordered = cruxes.join(used, on=["failure_id", "crux_id"], how="left", maintain_order="left").sort(
+        ["failure_id", "first", "crux_weight"], descending=[False, False, True], nulls_last=True, maintain_order=True
     )
     ranked = ordered.with_columns(crux_rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("failure_id"))
     return ranked.filter(pl.col("first").is_not_null() | (pl.col("crux_rank") <= least)).drop("first")

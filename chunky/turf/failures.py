@@ -30,13 +30,21 @@ class Failure:
 
 @dataclass(frozen=True)
 class Unusable:
-    """A record that is no failure: its number from 1, why, and what text it gives (None where it gives none)."""
+    """A record that is no failure: its number from 1, why, and what text it gives (None where it gives none).
 
-    record_number: int
+    Without a number it is a failure that a model gave no usable answer about.
+    """
+
+    record_number: int | None
     problem: str
     query: str | None = None
     response: str | None = None
     rubric: str | None = None
+
+    @property
+    def place(self) -> str:
+        """What it is called in a message."""
+        return "this failure" if self.record_number is None else f"record {self.record_number:,}"
 
 
 def failure_of(query: str, response: str, rubric: Rubric) -> Failure:

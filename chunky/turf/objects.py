@@ -52,7 +52,7 @@ def trace_objects(
 
 
 def unusable_object(unusable: Unusable) -> Object:
-    """The same keys for a record that is no failure: no id, no engine, and the reason as its explanation."""
+    """The same keys for a record that cannot be traced: no id, no engine, and the reason as its explanation."""
     return {
         "failure_id": None,
         "query": unusable.query,
@@ -61,7 +61,7 @@ def unusable_object(unusable: Unusable) -> Object:
         "verdict": UNUSABLE,
         "cruxes": [],
         "triggers": [],
-        "explanation": f"Record {unusable.record_number:,} cannot be traced: {unusable.problem}.",
+        "explanation": f"{unusable.place.capitalize()} cannot be traced: {unusable.problem}.",
         "engine": None,
         "seconds": 0.0,
     }

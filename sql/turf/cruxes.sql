@@ -4,7 +4,7 @@
 with found as (
     select
         crux_id,
-        count(*) as neighbors,
+        count(distinct row_id) as neighbors,
         min(crux_similarity) as min_similarity,
     from new_neighbors
     group by all

@@ -2,15 +2,16 @@
 -- grain: one row per trigger and supporting row, at most `evidence_rows` each
 -- paper: figures 6, 7 and 20 (examples from the training data)
 with supporting as (
-    select distinct
+    select
         new_triggers.failure_id,
         new_triggers.trigger_rank,
-        new_neighbors.neighbor_rank,
         new_neighbors.row_id,
-        new_neighbors.crux_similarity,
+        min(new_neighbors.neighbor_rank) as neighbor_rank,
+        max(new_neighbors.crux_similarity) as crux_similarity,
     from new_triggers
     inner join new_neighbors using (crux_id)
     inner join clusters.postings as postings using (cluster_id, row_id)
+    group by all
 )
 
 select

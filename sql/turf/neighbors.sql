@@ -1,6 +1,6 @@
 -- turf.neighbors: the k rows of the mix nearest to each crux; a row is as near as its nearest sentence
--- grain: one row per crux and neighbor
--- paper: equation 3, over distinct rows instead of pairs; ties at the border go by row_id, which is a hash
+-- grain: one row per crux and neighbor (reading pairs: a row once for each of its near sentences)
+-- paper: equation 3; its pairs of row and sentence where `reading` says so; ties at the border go by row_id, a hash
 with candidate_rows as (
     select
         near_sentences.crux_id,
@@ -10,12 +10,15 @@ with candidate_rows as (
     from near_sentences
     inner join clusters.postings as postings using (cluster_id, attribute_id)
     where postings.posting_rank <= getvariable('k')
-    group by all
+    group by
+        near_sentences.crux_id,
+        postings.row_id,
+        if(getvariable('reading') = 'pairs', near_sentences.attribute_id, null)
 )
 
 select
     crux_id,
-    row_number() over (partition by crux_id order by crux_similarity desc, row_id asc)::integer as neighbor_rank,
+    row_number() over (partition by crux_id order by crux_similarity desc, row_id asc, attribute_id asc)::integer as neighbor_rank,
     row_id,
     attribute_id,
     crux_similarity,
