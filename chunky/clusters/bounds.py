@@ -143,6 +143,8 @@ class Bounds:
         for first in range(0, len(tops), together):
             groups = range(first, min(first + together, len(tops)))
             rows = np.flatnonzero(needed[groups.start : groups.stop].any(0))
+            if not len(rows):
+                continue
             needed[groups.start : groups.stop, rows] = True
             scores = self._scores(groups, seen, rows)
             for group in groups:
