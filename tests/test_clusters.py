@@ -95,7 +95,9 @@ def test_an_engine_clusters_as_the_oracle(engine: str, device) -> None:
 @pytest.mark.parametrize("noise", [0.0, 0.3, 3.0])  # copies, bunches, and next to no structure
 def test_products_left_out_change_nothing(noise: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chunky.clusters.bounds._GROUP", 4)
-    monkeypatch.setattr("chunky.clusters.bounds._ROWS", 100)
+    monkeypatch.setattr("chunky.clusters.bounds._NUMBERS", 100 * 20)
+    monkeypatch.setattr("chunky.clusters.bounds._TOGETHER", 3)
+    monkeypatch.setattr("chunky.clusters.threads._FEWEST", 10)
     vectors = bunches(3, 1500, 50, 20, noise).astype(np.float16)
     vectors[::97] = 0
     weights = np.random.default_rng(1).integers(1, 50, 1500)
@@ -111,12 +113,12 @@ def test_most_products_are_left_out_in_the_end(monkeypatch: pytest.MonkeyPatch) 
 
     made: list[int] = []
 
-    def count(scores: np.ndarray) -> bounds._Tops:
-        made.append(scores.size)
-        return tops(scores)
+    def count(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        made.append(len(left) * len(right))
+        return product(left, right)
 
-    tops = bounds._Tops.of
-    monkeypatch.setattr(bounds._Tops, "of", count)
+    product = bounds._product
+    monkeypatch.setattr(bounds, "_product", count)
     vectors = bunches(8, 3000, 150, 32).astype(np.float16)
     found = kmeans(
         vectors, np.ones(3000, np.int64), 600, seed=0, tolerance=0, engine="torch", device=CPU._replace(half=None)
@@ -134,15 +136,34 @@ def test_vectors_too_many_for_the_device_travel_at_every_pass(engine: str, devic
     same(kmeans(Blocks(vectors, (100,)), weights, 12, seed=7, engine=engine, device=small), wanted)
 
 
-def test_threads_do_not_matter() -> None:
+@pytest.mark.skipif("torch" not in installed_engines(), reason="torch is not installed")
+def test_a_crew_answers_in_order_and_gives_torch_its_threads_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from chunky.clusters.threads import crew
+
+    monkeypatch.setattr("chunky.clusters.threads._FEWEST", 3)
+    before = torch.get_num_threads()
+    with crew() as threads:
+        assert threads.over(10, 4, lambda rows: (rows.start, rows.stop))[-1] == (8, 10)
+        assert threads.over(100, 7, lambda rows: torch.get_num_threads()) == [1] * 15
+        assert not threads.over(0, 4, lambda rows: rows)
+        with pytest.raises(ZeroDivisionError):
+            threads.over(10, 4, lambda rows: 1 // rows.start)
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("group", [4, 64])  # with bounds, and without
+def test_threads_do_not_matter(group: int, monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
+    monkeypatch.setattr("chunky.clusters.bounds._GROUP", group)
     vectors = bunches(2, 2000, 25, 32).astype(np.float16)
     weights = np.ones(2000, np.int64)
     before = torch.get_num_threads()
     found = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        found.append(kmeans(vectors, weights, 40, seed=3, engine="torch", device=CPU))
+        found.append(kmeans(vectors, weights, 40, seed=3, engine="torch", device=CPU._replace(half=None)))
     torch.set_num_threads(before)
     same(found[1], found[0])
 

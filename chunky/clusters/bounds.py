@@ -1,9 +1,11 @@
 """Products that an iteration of k-means can leave out, because the one before bounds them (Yinyang, Ding et al. 2015).
 
 Centroids are put into groups once. For each vector and group a lower bound of its distance to the group's centroids is
-kept, its own centroid left aside; when centroids move, the bound shrinks by the group's longest move. A group that is
-farther than the vector's own centroid cannot hold a better one, and its products are left out. What is computed is
-decided as everywhere (`chunky.clusters.assigning`): labels are those of the oracle, bit for bit.
+kept, its own centroid left aside, and an upper bound of the distance to its own; when centroids move, the lower ones
+shrink by the group's longest move, the upper one grows by its centroid's. A group that is farther than the vector's own
+centroid cannot hold a better one, and its products are left out; a vector that is nearer to its own than to any group
+is not even read. What is computed is decided as everywhere (`chunky.clusters.assigning`): labels are those of the
+oracle, bit for bit.
 
 Of 11,208 sentence vectors (MiniLM) and K = 512, 22 % of the products of 20 iterations remained, 67 % in the second
 and 4 % in the last; of vectors around a quarter as many centers as clusters, 9 %.
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from chunky.clusters.threads import Crew
+
     F32 = npt.NDArray[np.float32]
     I32 = npt.NDArray[np.int32]
     I64 = npt.NDArray[np.int64]
@@ -31,10 +35,12 @@ if TYPE_CHECKING:
 __all__ = ["Bounds", "groups_for"]
 
 _GROUP: Final = 64  # centroids in a group: fewer leave out more products, and cost more calls
-_ROWS: Final = 4096  # 6 MiB of float32 at 384 dimensions; with 1,024 the calls cost as much as the products
+_NUMBERS: Final = 1 << 21  # of vectors multiplied at once, 8 MiB: with fewer the calls cost as much as the products
+_SCORES: Final = 1 << 22  # made at once, 16 MiB
 _CELLS: Final = 1 << 26  # bounds kept, 256 MiB
 _FEWEST: Final = 8  # groups that are worth it
-_DENSE: Final = 0.6  # of the products needed: then all are made, without gathering rows
+_DENSE: Final = 0.6  # of the products needed: then groups are multiplied together, without leaving out rows
+_TOGETHER: Final = 8
 _STEPS: Final = 4  # iterations that find the groups
 # Squared lengths of centroids are within this of 1; so scores compare as squared distances do, but for twice as much.
 _UNIT: Final = 4e-6
@@ -52,19 +58,28 @@ def groups_for(rows: int, k: int) -> int:
 class Bounds:
     """Labels for the blocks of one k-means run, iteration after iteration; float32 on a CPU.
 
-    `begin` once an iteration, then `label` for each block in turn. Memory: 4 bytes for each vector and group.
+    `begin` once an iteration, then `label` for each block in turn. Memory: 4 bytes for each vector and group, 8 more
+    for each vector, and up to 50 MiB for each thread of the crew.
     """
 
-    def __init__(self, rows: int, centroids: F32, groups: int) -> None:
+    def __init__(self, rows: int, centroids: F32, groups: int, crew: Crew) -> None:
+        self._crew = crew
         self._group = _grouped(centroids, groups)
         # Centroids are multiplied group by group: their numbers in that order, and each number's place in it.
         self._numbers = np.argsort(self._group, kind="stable").astype(np.int32)
-        self._place = np.argsort(self._numbers, kind="stable")
+        self._place = np.append(np.argsort(self._numbers, kind="stable"), -1)  # number −1: none
         self._starts = np.searchsorted(self._group[self._numbers], np.arange(groups + 1))
-        self._lower = np.zeros((rows, groups), np.float32)
+        self._lower = np.zeros((groups, rows), np.float32)
+        self._upper = np.full(rows, np.inf, np.float32)
+        self._squares = np.full(rows, -1, np.float32)  # −1: not known yet
         self._centroids = self._ordered = centroids
-        self._shrink = np.zeros(groups, np.float32)
+        # As many vectors at once as keep themselves and their scores small.
+        widest = max(self._starts[min(at + _TOGETHER, groups)] - self._starts[at] for at in range(0, groups, _TOGETHER))
+        self._rows = max(min(_NUMBERS // centroids.shape[1], _SCORES // int(widest)), 1)
+        self._shrink = np.zeros((groups, 1), np.float32)
+        self._moved = np.zeros(len(centroids), np.float32)
         self._error = np.float32(dot_error(centroids.shape[1]))
+        self._unclear = 2 * self._error + np.float32(2.0**-20)
 
     def begin(self, centroids: F32, decide: Callable[[Array], I32]) -> bool:
         """Take the iteration's centroids, and what labels vectors that are too close to call.
@@ -72,10 +87,9 @@ class Bounds:
         False where a centroid is not of unit length (that of a cluster of zero vectors): bounds do not hold then.
         """
         exact = centroids.astype(np.float64)
-        moved = np.linalg.norm(exact - self._centroids, axis=1)
-        longest = np.zeros(len(self._shrink))
-        np.maximum.at(longest, self._group, moved)
-        self._shrink = longest.astype(np.float32) + _SLACK
+        self._moved = np.linalg.norm(exact - self._centroids, axis=1).astype(np.float32) + _SLACK
+        self._shrink[:] = _SLACK
+        np.maximum.at(self._shrink[:, 0], self._group, self._moved)
         self._centroids, self._decide = centroids, decide
         self._ordered = np.ascontiguousarray(centroids[self._numbers])
         holds = bool(np.all(np.abs(np.einsum("ij,ij->i", exact, exact) - 1) < _UNIT))
@@ -85,60 +99,99 @@ class Bounds:
 
     def label(self, block: Array, start: int, before: I32) -> I32:
         """Labels int32 (b,) of a stored block whose first vector is number `start`; `before`: −1 where unknown."""
-        parts = [slice(at, min(at + _ROWS, len(block))) for at in range(0, len(block), _ROWS)]
-        return np.concatenate([self._label(block[part], start + part.start, before[part]) for part in parts])
+        labels = before.copy()
 
-    def _label(self, block: Array, start: int, before: I32) -> I32:
-        values = to_float32(block)
-        lower = self._lower[start : start + len(block)]
-        # Rounded up: as if each vector had a coordinate more, the same in all its distances.
-        squares = np.einsum("ij,ij->i", values, values) + 2 * self._error
-        best = _Best(len(values))
-        needed = np.ones(lower.shape, np.bool_)
-        if before[0] >= 0:
-            best.start(before, np.einsum("ij,ij->i", values, self._centroids[before]))
-            lower -= self._shrink
-            nearest = np.sqrt(np.maximum(squares + np.float32(1 + _UNIT + _CLOSE) - 2 * (best.own - self._error), 0))
-            needed = lower <= (nearest + _SLACK)[:, np.newaxis]
-        self._multiply(values, squares, needed, lower, best)
-        self._keep(squares, lower, best, before)
-        unclear = np.flatnonzero(best.second >= best.first - (2 * self._error + np.float32(2.0**-20)))
+        def look(rows: slice) -> I64:
+            found: I64 = rows.start + self._look(block[rows], start + rows.start, labels[rows])
+            return found
+
+        parts = self._crew.over(len(block), self._rows, look)
+        unclear = np.concatenate(parts)
         if len(unclear):
-            best.labels[unclear] = self._decide(block[unclear])
-            lower[unclear] = 0  # which of the close ones was left aside is not kept: all products are made next time
-        return best.labels
+            labels[unclear] = self._decide(block[unclear])
+            # Which of the close ones was left aside is not kept: all products are made next time.
+            self._lower[:, start + unclear] = 0
+        return labels
 
-    def _multiply(self, values: F32, squares: F32, needed: Bools, lower: F32, best: _Best) -> None:
-        """Make the products needed; keep their bounds, and the best two of each vector."""
-        share = float(needed.mean(0) @ np.diff(self._starts)) / len(self._ordered)
-        dense = values @ self._ordered.T if share > _DENSE else None
-        if dense is not None:
-            needed[:] = True
-        for group in range(lower.shape[1]):
-            places = slice(self._starts[group], self._starts[group + 1])
-            rows = np.flatnonzero(needed[:, group])
-            if not len(rows) or places.start == places.stop:
+    def _look(self, block: Array, start: int, labels: I32) -> I64:
+        """Replace the labels that change; the positions of vectors that are too close to call."""
+        rows = slice(start, start + len(block))
+        lower, upper, squares = self._lower[:, rows], self._upper[rows], self._squares[rows]
+        if labels[0] >= 0:
+            lower -= self._shrink
+            upper += self._moved[labels]
+        at = np.flatnonzero(lower.min(0) <= upper)
+        if not len(at):
+            return at
+        values, before = _read(block, at), labels[at]
+        if squares[0] < 0:  # the first time, when all are looked at
+            # Rounded up: as if each vector had a coordinate more, the same in all its distances.
+            squares[:] = np.einsum("ij,ij->i", values, values) + 2 * self._error
+        own = np.full(len(at), _NONE)
+        if before[0] >= 0:
+            own = np.einsum("ij,ij->i", values, self._centroids[before])
+        seen = _Seen(values, squares[at], before, own, lower[:, at], self._near(squares[at], own), before.copy())
+        is_unclear = self._compare(seen)
+        lower[:, at], upper[at], labels[at] = seen.lower, seen.upper, seen.labels
+        return at[is_unclear]
+
+    def _compare(self, seen: _Seen) -> Bools:
+        """Make the products needed, replace bounds and labels; which vectors are too close to call."""
+        needed = seen.lower <= seen.upper
+        tops = np.full(needed.shape, _NONE)  # best score of each group, the label of before left aside
+        together = _TOGETHER if needed.mean() > _DENSE else 1
+        for first in range(0, len(tops), together):
+            groups = range(first, min(first + together, len(tops)))
+            rows = np.flatnonzero(needed[groups.start : groups.stop].any(0))
+            if not len(rows):
                 continue
-            scores = values[rows] @ self._ordered[places].T if dense is None else dense[:, places]
-            if best.is_started:
-                own = self._place[best.before[rows]] - places.start
-                inside = np.flatnonzero((own >= 0) & (own < scores.shape[1]))
-                scores[inside, own[inside]] = _NONE
-            tops = _Tops.of(scores)
-            lower[rows, group] = self._away(squares[rows], tops.first)
-            best.add(rows, self._numbers[places.start + tops.place], tops)
+            needed[groups.start : groups.stop, rows] = True
+            scores = self._scores(groups, seen, rows)
+            for group in groups:
+                part = scores[self._starts[group] - self._starts[first] : self._starts[group + 1] - self._starts[first]]
+                tops[group, rows] = part.max(0, initial=_NONE)
+        np.copyto(seen.lower, self._away(seen.squares, tops), where=needed)
+        is_unclear = np.zeros(len(seen.own), np.bool_)
+        close = np.flatnonzero(tops.max(0) >= seen.own - self._unclear)
+        best = tops[:, close].argmax(0)
+        for group in np.unique(best):
+            rows = close[best == group]
+            is_unclear[rows] = self._settle(group, seen, rows, tops)
+        return is_unclear
 
-    def _keep(self, squares: F32, lower: F32, best: _Best, before: I32) -> None:
-        """Bounds of vectors with another label: they leave the new centroid aside and take the old one in."""
-        changed = np.flatnonzero(best.labels != before)
-        if not len(changed):
-            return
-        new = self._group[best.labels[changed]]
-        lower[changed, new] = self._away(squares[changed], best.second_there[changed])
-        if best.is_started:
-            old = self._group[before[changed]]
-            away = self._away(squares[changed], best.own[changed])
-            lower[changed, old] = np.minimum(lower[changed, old], away)
+    def _settle(self, group: int, seen: _Seen, rows: I64, tops: F32) -> Bools:
+        """Compare vectors' labels with the best of a group, which is the best of all others."""
+        scores, columns = self._scores(range(group, group + 1), seen, rows), np.arange(len(rows))
+        place = scores.argmax(0)
+        first, own = scores[place, columns], seen.own[rows]
+        scores[place, columns] = _NONE
+        tops[group, rows] = scores.max(0)
+        is_new = first > own
+        new, won = rows[is_new], place[is_new]
+        seen.labels[new] = self._numbers[self._starts[group] + won]
+        seen.upper[new] = self._near(seen.squares[new], first[is_new])
+        # The new centroid is left aside, and the old one taken in.
+        seen.lower[group, new] = self._away(seen.squares[new], tops[group, new])
+        old = self._group[seen.before[new]]
+        seen.lower[old, new] = np.minimum(seen.lower[old, new], self._away(seen.squares[new], own[is_new]))
+        second = np.maximum(np.minimum(first, own), tops[:, rows].max(0))
+        return np.asarray(np.maximum(first, own) - second <= self._unclear)
+
+    def _scores(self, groups: range, seen: _Seen, rows: I64) -> F32:
+        """Scores (g, r) of the centroids of some groups and some vectors, the labels of before left aside."""
+        places = slice(self._starts[groups.start], self._starts[groups.stop])
+        values = seen.values if len(rows) == len(seen.values) else seen.values[rows]
+        scores = _product(self._ordered[places], values)
+        own = self._place[seen.before[rows]] - places.start
+        inside = np.flatnonzero((own >= 0) & (own < len(scores)))
+        scores[own[inside], inside] = _NONE
+        return scores
+
+    def _near(self, squares: F32, scores: F32) -> F32:
+        """Distance at most to the centroid of this score, and to any that comes close to it."""
+        most = squares + np.float32(1 + _UNIT + _CLOSE) - 2 * (scores - self._error)
+        found: F32 = np.sqrt(np.maximum(most, 0)) + _SLACK
+        return found
 
     def _away(self, squares: F32, scores: F32) -> F32:
         """Distance at least to a centroid of at most this score."""
@@ -146,47 +199,35 @@ class Bounds:
         return found
 
 
-class _Tops(NamedTuple):
-    """The best and second-best of each row of scores, and the best's place."""
+class _Seen(NamedTuple):
+    """Vectors that are looked at: as float32, squared lengths, labels of before, their scores; bounds and labels."""
 
-    first: F32
-    second: F32
-    place: I64
-
-    @classmethod
-    def of(cls, scores: F32) -> _Tops:
-        """Overwrites the best."""
-        rows = np.arange(len(scores))
-        place = scores.argmax(1)
-        first = scores[rows, place]
-        scores[rows, place] = _NONE
-        return cls(first, scores.max(1), place)
+    values: F32
+    squares: F32
+    before: I32
+    own: F32
+    lower: F32
+    upper: F32
+    labels: I32
 
 
-class _Best:
-    """Of each vector the best label so far, its score and the next best; the old label's score, and in the group of a
-    new label the next best there.
-    """
+def _product(left: F32, right: F32) -> F32:
+    """Products (m, n) of left (m, d) and right (n, d)."""
+    import torch
 
-    def __init__(self, rows: int) -> None:
-        self.is_started = False
-        self.labels = self.before = np.full(rows, -1, np.int32)
-        self.own = np.full(rows, _NONE)
-        self.first, self.second, self.second_there = self.own.copy(), self.own.copy(), self.own.copy()
+    found: F32 = (torch.from_numpy(left) @ torch.from_numpy(right).T).numpy()
+    return found
 
-    def start(self, before: I32, own: F32) -> None:
-        """Begin with the labels of the iteration before and their scores under the new centroids."""
-        self.is_started = True
-        self.before, self.labels, self.own, self.first = before, before.copy(), own, own.copy()
 
-    def add(self, rows: I64, numbers: I32, tops: _Tops) -> None:
-        """Take in the best two of a group, without the label of before, for some of the vectors."""
-        first, second = self.first[rows], self.second[rows]
-        is_better = tops.first > first
-        self.second[rows] = np.maximum(np.where(is_better, first, second), np.where(is_better, tops.second, tops.first))
-        won = rows[is_better]
-        self.first[won], self.labels[won] = tops.first[is_better], numbers[is_better]
-        self.second_there[won] = tops.second[is_better]
+def _read(block: Array, at: I64) -> F32:
+    """Some vectors of a stored block as float32: float16 by torch, which takes a sixth of NumPy's time."""
+    import torch
+
+    stored = block[at]
+    if isinstance(stored, np.ndarray) and stored.dtype == np.float16:
+        values: F32 = torch.from_numpy(stored).float().numpy()
+        return values
+    return to_float32(stored)
 
 
 def _grouped(centroids: F32, groups: int) -> I64:
@@ -194,7 +235,6 @@ def _grouped(centroids: F32, groups: int) -> I64:
     centers = centroids[np.linspace(0, len(centroids) - 1, groups).astype(np.int64)]
     for _ in range(_STEPS):
         found: I64 = (centroids @ centers.T).argmax(1)
-        sums = np.zeros((groups, centroids.shape[1]))
-        np.add.at(sums, found, centroids)
-        centers = np.where(np.bincount(found, minlength=groups)[:, np.newaxis] > 0, to_unit(sums), centers)
+        members = (found == np.arange(groups)[:, np.newaxis]).astype(np.float32)  # np.add.at took 50 times as long
+        centers = np.where(members.any(1, keepdims=True), to_unit(members @ centroids), centers)
     return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ from chunky.clusters.assigning import BLOCK_ROWS, Labeler, assign, engine_of, la
 from chunky.clusters.bounds import Bounds, groups_for
 from chunky.clusters.seeding import choose_seeds
 from chunky.clusters.sums import Sums, to_unit
+from chunky.clusters.threads import crew
 from chunky.devices import Device, pick
 from chunky.errors import InputError
 from chunky.indexes.exact import Array, Vectors, blocks_of, checked_shape, is_tensor, take
@@ -93,8 +95,9 @@ def kmeans(
     the worst-served vectors. With a checkpoint the state is saved after the seeding and after every iteration, and a
     saved state of the same problem is taken up.
 
-    Memory beside the vectors: 12 k·d bytes, 16 n, a block in float64, and on a CPU up to 256 MiB of bounds. Raises
-    InputError for weights, k or iterations out of range; what `open_index` raises for vectors and engines.
+    Memory beside the vectors: 12 k·d bytes, 16 n, a block in float64; on a CPU also up to 256 MiB of bounds, 8 n and 50
+    MiB for each thread of torch, which uses one thread a product meanwhile. Raises InputError for weights, k or
+    iterations out of range; what `open_index` raises for vectors and engines.
     """
     device = device or pick()
     count, width = checked_shape(vectors)
@@ -114,10 +117,11 @@ def kmeans(
     if by_torch and device.kind != "cpu":
         state = state._replace(centroids=tensor_of(state.centroids, device))
     keeps = groups_for(count, k) if by_torch and device.kind == "cpu" and device.half is None else 0
-    bounds = Bounds(count, state.centroids, keeps) if keeps else None
-    while not state.is_done and state.iteration < iterations:
-        label = _stepping(labeler(state.centroids, engine, device), bounds, state.centroids)
-        state = _saved(_iterate(state, vectors, weights, label, labels, sums, tolerance), checkpoint)
+    with crew() if keeps else nullcontext() as threads:
+        bounds = Bounds(count, state.centroids, keeps, threads) if threads else None
+        while not state.is_done and state.iteration < iterations:
+            label = _stepping(labeler(state.centroids, engine, device), bounds, state.centroids)
+            state = _saved(_iterate(state, vectors, weights, label, labels, sums, tolerance), checkpoint)
     centroids = on_host(state.centroids)
     found = assign(vectors, centroids, engine=engine, device=device, is_checked=True)
     return Clustering(centroids, *found, _inertia(found.similarities, weights), state.iteration, state.is_done)
