@@ -25,10 +25,10 @@ SMALL = {
     "correlations": {"mined_min_rows": 5, "min_trigger_contents": 5},
 }
 SETTINGS = Settings.model_validate(SMALL)
-OF_VECTORS = {"embeddings", "clusters", "names", "features", "pairs", "findings"}
+OF_VECTORS = {"embeddings", "clusters", "postings", "names", "null", "features", "pairs", "findings"}
 NO_TOPICS = ("attributes.words", "attributes.topics")  # no word of so small a mix tells one
 NO_MODEL = ("attributes.failures", "llm.calls")  # rules neither fail nor are paid
-HELD = [name for name, entry in TABLES.items() if not entry.is_view]
+HELD = [name for name, entry in TABLES.items() if not entry.is_view and entry.partition != "audit"]
 
 
 def conversation(name: str, *turns: str, source: str | None = None) -> dict[str, Any]:
