@@ -40,7 +40,7 @@ class SentenceVectors:
                 f"the embedder {self._embedder.name} is not the one that made this lake's vectors",
                 "build them again: chunky build",
             )
-        self._centroids_of = lambda: lake.vectors("clusters.centroids")
+        self._lake = lake
         ids = self._table.ids()
         self._order = np.argsort(ids)
         self._sorted = ids[self._order]
@@ -113,7 +113,7 @@ class SentenceVectors:
 
     def clusters_of(self, texts: Sequence[str]) -> pl.DataFrame:
         """The query cluster nearest to each sentence (equation 5): cluster_id and cluster_similarity (double)."""
-        table = self._centroids_of()
+        table = self._lake.vectors("clusters.centroids")
         ids = table.ids()
         mine = np.isin(ids, self._query_clusters.to_numpy())
         centers: F32 = table.vectors()[mine].astype(np.float32)

@@ -68,6 +68,13 @@ counted as (  -- two chunks: a behavior may be taught by a dataset and its sibli
     group by all
 ),
 
+cluster_sizes as (
+    select
+        cluster_id,
+        rows as cluster_rows,
+    from clusters.summaries
+),
+
 mix as (
     select count(*) as mix_rows from corpus.rows
 ),
@@ -78,7 +85,7 @@ expectations as (
         neighbors * cluster_rows / mix_rows as expected,
     from counted
     inner join crux_sizes using (crux_id)
-    inner join (select cluster_id, rows as cluster_rows from clusters.summaries) using (cluster_id)
+    inner join cluster_sizes using (cluster_id)
     cross join mix
 )
 

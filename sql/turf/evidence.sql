@@ -10,7 +10,7 @@ with supporting as (
         max(new_neighbors.crux_similarity) as crux_similarity,
     from new_triggers
     inner join new_neighbors using (crux_id)
-    inner join clusters.postings as postings using (cluster_id, row_id)
+    inner join clusters.postings using (cluster_id, row_id)
     group by all
 )
 

@@ -7,8 +7,17 @@ with trigger_rows as (
         new_triggers.trigger_rank,
         new_triggers.crux_id,
         postings.row_id,
+        postings.chunk,
     from new_triggers
     inner join clusters.postings as postings using (cluster_id)
+),
+
+asked_cruxes as (
+    select distinct
+        crux_id,
+        new_cruxes.min_similarity,
+    from new_triggers
+    inner join new_cruxes using (failure_id, crux_id)
 ),
 
 crux_rows as (  -- rows as near to the crux as its neighbors are, beyond k as well
@@ -16,21 +25,19 @@ crux_rows as (  -- rows as near to the crux as its neighbors are, beyond k as we
         sentences.crux_id,
         postings.row_id,
     from near_sentences as sentences
-    inner join (select distinct crux_id from new_triggers) using (crux_id)
+    inner join asked_cruxes using (crux_id)
     inner join clusters.postings as postings using (cluster_id, attribute_id)
-    inner join (select distinct crux_id, min_similarity from new_cruxes) as cruxes using (crux_id)
-    where sentences.similarity >= cruxes.min_similarity
+    where sentences.similarity >= asked_cruxes.min_similarity
 ),
 
 supporting as (
     select
         trigger_rows.failure_id,
         trigger_rows.trigger_rank,
-        rows.chunk,
+        trigger_rows.chunk,
         count(*) as chunk_rows,
     from trigger_rows
     inner join crux_rows using (crux_id, row_id)
-    inner join corpus.rows as rows using (row_id)
     group by all
 )
 

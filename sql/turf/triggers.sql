@@ -33,13 +33,17 @@ options as (
         and cruxes.crux_rows <= getvariable('max_crux_share') * mix_rows
 ),
 
+asked_clusters as (
+    select distinct cluster_id from options
+),
+
 by_chance as (  -- the level that one random neighborhood in twenty reaches; those without a hit are below zero
     select
         cluster_id,
         list(trigger_score order by trigger_score desc) as scores,
         greatest(coalesce(scores[greatest(1, floor(0.05 * any_value(neighborhoods)))::bigint], 0), 0) as chance_score,
     from turf.null_hits
-    inner join (select distinct cluster_id from options) using (cluster_id)
+    inner join asked_clusters using (cluster_id)
     cross join null_size
     group by all
 ),
