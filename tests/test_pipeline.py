@@ -25,10 +25,11 @@ SMALL = {
     "correlations": {"mined_min_rows": 5, "min_trigger_contents": 5},
 }
 SETTINGS = Settings.model_validate(SMALL)
-OF_VECTORS = {"embeddings", "clusters", "names", "features", "pairs", "findings"}
+OF_VECTORS = {"embeddings", "clusters", "postings", "names", "null", "features", "pairs", "findings"}
 NO_TOPICS = ("attributes.words", "attributes.topics")  # no word of so small a mix tells one
+NO_NULL = ("turf.null_hits",)  # no sentence of so small a mix is in ten rows and in a tenth of it at most
 NO_MODEL = ("attributes.failures", "llm.calls")  # rules neither fail nor are paid
-HELD = [name for name, entry in TABLES.items() if not entry.is_view]
+HELD = [name for name, entry in TABLES.items() if not entry.is_view and entry.partition != "audit"]
 
 
 def conversation(name: str, *turns: str, source: str | None = None) -> dict[str, Any]:
@@ -158,7 +159,7 @@ def test_two_lakes_hold_the_same_rows(mix: Path, tmp_path: Path) -> None:
     for name in HELD:
         first, second = (content(lake, name) for lake in lakes)
         assert first.equals(second), name
-        assert first.height > 0 or name in (*NO_TOPICS, *NO_MODEL), name
+        assert first.height > 0 or name in (*NO_TOPICS, *NO_NULL, *NO_MODEL), name
 
 
 def test_a_mix_of_one_chunk_has_findings_too(tmp_path: Path, lake: Warehouse) -> None:
