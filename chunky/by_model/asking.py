@@ -126,8 +126,7 @@ class Asker:
         if error == "budget":
             raise BudgetError(
                 f"the budget of this run ends after {tally.done - 1:,} of {tally.total:,} calls of the {tally.role}",
-                f"{_KEPT}, with more: --set llm.max_cost=DOLLARS (a build: --max-cost). Where the money went: "
-                "chunky cost",
+                f"{_KEPT}; with more: --max-cost or --set llm.max_cost=USD; where the money went: chunky cost",
             )
         if error in _ENDS:
             raise EngineError(f"{tally.model} takes no more calls ({told})", f"{_ENDS[error]}; {_KEPT}")
