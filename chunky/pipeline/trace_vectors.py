@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -14,6 +15,7 @@ from chunky.devices import pick
 from chunky.embedders import get_embedder
 from chunky.errors import LakeError
 from chunky.indexes import Index, choose_engine, open_index
+from chunky.lens import Lens
 from chunky.pipeline.vectors import Picked, embedder_of, is_from
 from chunky.settings import Settings
 from chunky.warehouse import Warehouse
@@ -40,7 +42,7 @@ class SentenceVectors:
                 f"the embedder {self._embedder.name} is not the one that made this lake's vectors",
                 "build them again: chunky build",
             )
-        self._lake = lake
+        self._lake, self._side = lake, side
         ids = self._table.ids()
         self._order = np.argsort(ids)
         self._sorted = ids[self._order]
@@ -88,7 +90,8 @@ class SentenceVectors:
     def nearest(self, vectors: F32, least_rows: int, floor: float) -> pl.DataFrame:
         """Sentences of the side nearest to each vector, enough of them for `least_rows` rows or all above `floor`.
 
-        Columns place (int64, of the vector), attribute_id, cluster_id, similarity (double), sentence_rows.
+        Enough, whoever has them: a row has at most so many sentences, and those as near as the last one found are not
+        counted, for others as near may not have been found. Columns place (int64, of the vector), attribute_id, cluster_id, similarity (double), sentence_rows.
         """
         if self._index is None:
             held = self._picked.whole() if self._is_held else self._picked
@@ -97,7 +100,8 @@ class SentenceVectors:
         while True:
             found = index.search(vectors, min(wanted, index.count))
             counts = self._of_side["rows"].to_numpy()[found.positions]
-            is_enough = (found.scores[:, -1] < floor) | (counts.sum(axis=1) >= 4 * least_rows)
+            surely = np.where(found.scores > found.scores[:, -1:], counts, 0).sum(axis=1)
+            is_enough = (found.scores[:, -1] < floor) | (surely >= least_rows * self._most_sentences)
             if is_enough.all() or wanted >= index.count:
                 break
             wanted *= 4
@@ -110,6 +114,13 @@ class SentenceVectors:
         return near.filter(pl.col("similarity") >= floor).join(
             known.with_columns(pl.col("position").cast(pl.Int64)), on="position", maintain_order="left"
         ).drop("position")  # fmt: skip
+
+    @cached_property
+    def _most_sentences(self) -> int:
+        """The most attributes that a row has on the side."""
+        with Lens(self._lake) as lens:
+            sql = "select max(attribute_rank) as most from attributes.row_attributes where side = ?"
+            return int(lens.table(sql, [self._side])["most"][0].as_py() or 1)
 
     def clusters_of(self, texts: Sequence[str]) -> pl.DataFrame:
         """The query cluster nearest to each sentence (equation 5): cluster_id and cluster_similarity (double)."""
