@@ -91,7 +91,9 @@ class SentenceVectors:
         """Sentences of the side nearest to each vector, enough of them for `least_rows` rows or all above `floor`.
 
         Enough, whoever has them: a row has at most so many sentences, and those as near as the last one found are not
-        counted, for others as near may not have been found. Columns place (int64, of the vector), attribute_id, cluster_id, similarity (double), sentence_rows.
+        counted, for others as near may not have been found.
+
+        Columns place (int64, of the vector), attribute_id, cluster_id, similarity (double), sentence_rows.
         """
         if self._index is None:
             held = self._picked.whole() if self._is_held else self._picked
