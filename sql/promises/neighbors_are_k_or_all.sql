@@ -1,5 +1,5 @@
 -- turf.cruxes: cruxes whose neighbors are not k, nor all rows that are as near
--- paper: equation 3 (k = 1000); a crux by its very sentence has the rows that attributes.texts counts
+-- paper: equation 3 (k = 1000), a crux by its very sentence has the rows that attributes.texts counts
 with counted as (
     select
         audit,
