@@ -34,7 +34,9 @@ from tests.test_pipeline import SMALL, build, new, polite, take, write
 ROOT = Path(__file__).parent.parent
 DISTINCT = 460  # of 600 texts: a third of the responses of a chunk are all alike but for the number
 TABLES = ("attributes.row_attributes", "attributes.texts", "attributes.failures")
-OF_A_MODEL = {"attributes", "embeddings", "clusters", "names", "features", "pairs", "findings", "calls"}
+OF_A_MODEL = {
+    "attributes", "embeddings", "clusters", "postings", "names", "null", "features", "pairs", "findings", "calls",
+}  # fmt: skip
 
 
 @pytest.fixture

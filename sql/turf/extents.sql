@@ -17,7 +17,7 @@ asked_cruxes as (
         crux_id,
         new_cruxes.min_similarity,
     from new_triggers
-    inner join new_cruxes using (failure_id, crux_id)
+    inner join new_cruxes using (crux_id)
 ),
 
 crux_rows as (  -- rows as near to the crux as its neighbors are, beyond k as well
