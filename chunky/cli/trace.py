@@ -284,12 +284,12 @@ def _kept(audit: str) -> Callable[..., Iterator[list[dict[str, Any]]]]:
 
         lake = session.warehouse()
         pipeline.trace_audit(lake, settings, audit, failures, progress=watcher)
-        held = pipeline.traces_of_audit(lake, audit).traces["failure_id"].to_list()
-        there = [each for each in failures if each.failure_id in set(held)]
+        held = set(pipeline.traces_of_audit(lake, audit).traces["failure_id"].to_list())
+        there = [each for each in failures if each.failure_id in held]
         untraced += [
             Unusable(None, "a model gave no usable answer; see llm.calls", each.query, each.response, each.rubric.name)
             for each in failures
-            if each not in there
+            if each.failure_id not in held
         ]
         traces = pipeline.traces_of_audit(lake, audit, [each.failure_id for each in there])
         with Lens(lake, settings) as lens:
