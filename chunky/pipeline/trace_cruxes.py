@@ -15,11 +15,12 @@ from chunky import turf
 from chunky.attributes import Fitted, extract_pairs
 from chunky.lens import Lens
 from chunky.pipeline.trace_vectors import SentenceVectors
+from chunky.tables import CRUX_KINDS
 from chunky.turf import Failure
 
 F32 = npt.NDArray[np.float32]
 
-SAME, SIMILAR = "same attribute", "similar attributes"
+SAME, SIMILAR = CRUX_KINDS
 
 CANDIDATE = {
     "failure_id": pl.Int64, "attribute_id": pl.Int64, "crux": pl.String, "crux_id": pl.Int64, "crux_kind": pl.String,

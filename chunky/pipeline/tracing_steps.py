@@ -7,6 +7,7 @@ import polars as pl
 from chunky.files import sql_text
 from chunky.lens import Lens
 from chunky.pipeline.frame import Built, Progress, frame_of, run_step, silent
+from chunky.pipeline.trace_cruxes import SAME
 from chunky.settings import Settings
 from chunky.turf.cruxes import crux_id
 from chunky.turf.null import draw
@@ -29,7 +30,7 @@ def build_null(lake: Warehouse, settings: Settings, progress: Progress = silent)
             most=int(limits.max_crux_share * rows), seed=limits.seed,
         )  # fmt: skip
         near = drawn.select(
-            pl.Series("crux_id", [crux_id("same attribute", text) for text in drawn["attribute"]], dtype=pl.Int64),
+            pl.Series("crux_id", [crux_id(SAME, text) for text in drawn["attribute"]], dtype=pl.Int64),
             "cluster_id", "attribute_id", pl.lit(1.0).alias("similarity"),
         )  # fmt: skip
         clusters = lens.table(

@@ -7,7 +7,9 @@ from typing import Any
 
 import polars as pl
 
-TRACED, UNTRIGGERED, UNTAUGHT = "traced", "no trigger found", "not taught by this mix"
+from chunky.tables import VERDICTS
+
+TRACED, UNTRIGGERED, UNTAUGHT = VERDICTS
 
 
 def verdicts(failures: pl.DataFrame, cruxes: pl.DataFrame, triggers: pl.DataFrame, least: int) -> pl.DataFrame:
