@@ -24,7 +24,10 @@ from chunky.tables import COLUMNS, CONTRACT_VERSION, TABLES
 
 # What no result depends on (errors, names, plumbing), or what is covered elsewhere: the catalog by the contract
 # version, settings by their own digest.
-_PLUMBING = {"chunky", *(f"chunky.{name}" for name in ("errors", "tables", "settings", "stages", "files", "slugs"))}
+_PLUMBING = {
+    "chunky",
+    *(f"chunky.{name}" for name in ("errors", "tables", "settings", "sections", "stages", "files", "slugs")),
+}
 _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+(chunky[\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^\n]*)|import[ \t]+(chunky[^\n]*))", re.MULTILINE
 )

@@ -86,7 +86,7 @@ class Lens:
     def narrow(self, audits: Collection[str]) -> None:
         """See only these audits in the tables that are cut by audit."""
         for entry in TABLES.values():
-            if entry.partition == "audit":
+            if entry.partition in ("audit", "seed"):
                 self.connection.execute(_view(entry, self.lake, None, audits))
 
     @contextmanager

@@ -17,162 +17,35 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from chunky.errors import SettingsError
+from chunky.sections import (
+    Attributes,
+    Clusters,
+    Corpus,
+    Correlations,
+    Embeddings,
+    Engine,
+    Keywords,
+    Llm,
+    Report,
+    Section,
+    Sql,
+    Surf,
+    Turf,
+)
 
 ENV_PREFIX = "CHUNKY_"
 FILE_NAME = "chunky.toml"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Engine(_Section):
-    """DuckDB session. Not part of any fingerprint: it changes speed, never results."""
-
-    memory_limit: str = Field("2GB", pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$", description="DuckDB memory limit")
-    threads: int = Field(0, ge=0, description="threads; 0 = all cores")
-    lock_seconds: float = Field(30, ge=0, description="how long a writer waits for another one")
-
-
-class Corpus(_Section):
-    """Ingest and duplicates."""
-
-    max_record_chars: int = Field(1_000_000, ge=1_000, description="longer records are quarantined")
-
-
-class Keywords(_Section):
-    """Phrases."""
-
-    min_rows: int = Field(5, ge=1, description="phrases in fewer rows of the mix are not kept")
-    max_tokens: int = Field(5, ge=1, le=5, description="longest phrase in words")
-
-
-class Attributes(_Section):
-    """Attributes by rules."""
-
-    mined_min_rows: int = Field(20, ge=2, description="a repeated phrase must occur in so many rows to be an attribute")
-    mined_per_chunk: int = Field(
-        10, ge=1, description="repeated phrases for each chunk, side, position and doubling of rows"
-    )
-    mined_min_share: float = Field(0.25, ge=0, le=1, description="the top chunk holds so much of a phrase's rows")
-    word_min_rows: int = Field(8, ge=1, description="words in fewer rows of the mix tell no topic")
-    topics: int = Field(500, ge=2, description="finest number of topics looked for; coarser ones halve it")
-    sample_rows: int = Field(30_000, ge=100, description="rows that topics are learned from; all rows are assigned")
-    word_vectors: str = Field(
-        "auto",
-        pattern="^(auto|minilm|mix)$",
-        description="vectors of words: `minilm` (a package), `mix` (learned from it), `auto`: minilm if installed",
-    )
-
-
-class Embeddings(_Section):
-    """Vectors of attribute sentences."""
-
-    embedder: str = Field(
-        "minilm", min_length=1, description="minilm, hashing, sentence-transformers:NAME or openai:NAME[@URL]"
-    )
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda[:N]")
-
-
-class Clusters(_Section):
-    """K-means over the vectors of each side."""
-
-    k: int = Field(0, ge=0, description="clusters of each side; 0 = by the number of sentences, at most 25,000")
-    iterations: int = Field(20, ge=1, description="iterations at most")
-    seed: int = Field(0, ge=0, description="seed of the first centers")
-    engine: str = Field("auto", pattern="^(auto|torch|faiss|numpy)$", description="auto, torch, faiss or numpy")
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda[:N]")
-    memory_gib: float = Field(4, gt=0, description="vectors that take more are read again at every iteration")
-
-
-class Correlations(_Section):
-    """Features and pairs."""
-
-    mined_min_rows: int = Field(20, ge=2, description="a mined phrase must occur in so many rows of the mix")
-    mined_per_chunk: int = Field(
-        10, ge=1, description="mined phrases for each chunk, side, position and doubling of rows, synonyms included"
-    )
-    mined_min_share: float = Field(0.25, ge=0, le=1, description="the top chunk holds so much of a mined phrase's rows")
-    synonym_similarity: float = Field(0.85, gt=0, le=1, description="features with this Jaccard similarity are one")
-    min_trigger_contents: int = Field(20, ge=1, description="pairs with fewer distinct triggered contents get no rank")
-    min_both_rows: int = Field(5, ge=1, description="pairs with fewer rows carrying both are not stored")
-    clusters: bool = Field(False, description="clusters of attributes are features too (`diff` leaves them out)")
-    neighborhood_rows: int = Field(1_000, ge=1, description="rows in the neighborhood of a sentence (paper: k)")
-    neighborhood_similarity: float = Field(
-        0.5, ge=-1, le=1, description="rows whose nearest attribute is less similar are no neighbors"
-    )
-
-
-class Report(_Section):
-    """Findings."""
-
-    fold_similarity: float = Field(0.5, gt=0, le=1, description="pairs whose rows overlap so much are one finding")
-    min_contents: int = Field(15, ge=1, description="distinct contents with trigger and behavior that make a finding")
-    max_findings: int = Field(2_000, ge=1, description="findings kept")
-
-
-class Turf(_Section):
-    """Traces."""
-
-    method: str = Field("joint", pattern="^(joint|paper)$", description="how failures are traced: joint or paper")
-    k: int = Field(1_000, ge=1, description="neighbors of a crux, rows (paper: 1000)")
-    reading: str = Field(
-        "rows", pattern="^(rows|pairs)$", description="what method paper counts: rows, or pairs of row and sentence"
-    )
-    cruxes: int = Field(3, ge=1, description="cruxes shown at least (paper: 3)")
-    triggers: int = Field(5, ge=1, description="triggers shown at most")
-    evidence_rows: int = Field(50, ge=1, description="supporting rows kept of each trigger")
-    min_similarity: float = Field(
-        0.5, ge=-1, le=1, description="rows whose nearest sentence is less similar are no neighbors"
-    )
-    min_hits: int = Field(10, ge=1, description="fewer hits are no trigger")
-    min_lift: float = Field(4, ge=0, description="a trigger occurs so many times as often as expected")
-    max_cluster_share: float = Field(0.25, gt=0, le=1, description="a cluster in more of the mix is no trigger")
-    max_crux_share: float = Field(0.10, gt=0, le=1, description="a crux in more of the mix is no cue of its own")
-    min_score: float = Field(0.03, ge=0, description="triggers of a lower trace_score are none")
-    max_null_share: float = Field(0.05, gt=0, le=1, description="share of random neighborhoods that may do as well")
-    null_neighborhoods: int = Field(500, ge=400, description="random response attributes that the null is made of")
-    seed: int = Field(0, ge=0, description="which ones are drawn")
-
-
-class Llm(_Section):
-    """Calls of models: what they may cost, and how they are made. Not part of any fingerprint."""
-
-    max_cost: float | None = Field(None, ge=0, description="dollars that the models of one build may cost; unset = any")
-    max_cost_extractor: float | None = Field(None, ge=0, description="dollars of it for attributes")
-    max_cost_summarizer: float | None = Field(None, ge=0, description="dollars of it for the names of clusters")
-    max_cost_judge: float | None = Field(None, ge=0, description="dollars of it for judging")
-    max_cost_crux_picker: float | None = Field(None, ge=0, description="dollars of it for picking cruxes")
-    max_cost_generator: float | None = Field(None, ge=0, description="dollars of it for writing prompts")
-    max_cost_perturber: float | None = Field(None, ge=0, description="dollars of it for rewording prompts")
-    max_cost_target: float | None = Field(None, ge=0, description="dollars of it for the model under audit")
-    batch: bool = Field(False, description="send calls through the vendor's batch API: cheaper, and hours later")
-    max_in_flight: int = Field(32, ge=1, description="calls in flight at most; fewer when the server says so")
-    max_attempts: int = Field(8, ge=1, description="how often a call that may pass is made")
-    timeout_seconds: float = Field(300, gt=0, description="an attempt is given up after this time")
-    max_failed_share: float = Field(
-        0.05, ge=0, le=1, description="a step ends without a result when more of its calls fail"
-    )
-    prices: str = Field("", description="price file; empty = `prices.toml` in the lake. The package knows no prices")
-    run: str = Field("", description="name under which spending counts; equal names share a budget; empty = each run")
-
-
-class Sql(_Section):
-    """`chunky sql`. Not part of any fingerprint."""
-
-    memory_limit: str = Field("2GB", pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$", description="memory limit of a question")
-    timeout_seconds: float = Field(120, gt=0, description="a question is stopped after this time")
-    row_cap: int = Field(100, ge=0, description="rows shown; 0 = all")
-
-
 RULES = "rules"
+MIX = "mix"
 
 
-class Settings(_Section):
-    """All sections, and who plays the roles of a build and of traces."""
+class Settings(Section):
+    """All sections, and who plays which role."""
 
     extractor: str = Field(
         default=RULES, min_length=1, description="who finds attributes: rules, anthropic:NAME or openai:NAME[@URL]"
@@ -187,6 +60,19 @@ class Settings(_Section):
         min_length=1,
         description="who picks cruxes of a failure: rules, a model, or auto: the extractor's model, else rules",
     )
+    target: str = Field(
+        default="mix", min_length=1, description="the model under audit: mix, anthropic:NAME or openai:NAME[@URL]"
+    )
+    generator: str = Field(
+        default="auto",
+        min_length=1,
+        description="who writes queries: rules, a model, or auto: rules for target mix, else the target's model",
+    )
+    judge: str = Field(
+        default="auto",
+        min_length=1,
+        description="who scores responses: rules, a model, or auto: rules for target mix, else the target's model",
+    )
     engine: Engine = Engine()  # type: ignore[call-arg]
     corpus: Corpus = Corpus()  # type: ignore[call-arg]
     keywords: Keywords = Keywords()  # type: ignore[call-arg]
@@ -196,19 +82,23 @@ class Settings(_Section):
     correlations: Correlations = Correlations()  # type: ignore[call-arg]
     report: Report = Report()  # type: ignore[call-arg]
     turf: Turf = Turf()  # type: ignore[call-arg]
+    surf: Surf = Surf()  # type: ignore[call-arg]
     llm: Llm = Llm()  # type: ignore[call-arg]
     sql: Sql = Sql()  # type: ignore[call-arg]
 
     def model(self, role: str) -> str:
-        """Who plays `role` in a build or a trace: `rules` or the specification of a model."""
-        named = {"extractor": self.extractor, "summarizer": self.summarizer, "crux_picker": self.crux_picker}
-        chosen: str = named[role]
-        return self.extractor if chosen == "auto" else chosen
+        """Who plays `role`: `rules`, `mix` (target alone) or the specification of a model."""
+        chosen: str = getattr(self, role)
+        if chosen != "auto":
+            return chosen
+        if role in ("generator", "judge"):
+            return RULES if self.target == MIX else self.target
+        return self.extractor
 
     def digest(self, section: str) -> str:
         """Hexadecimal digest of one section's values: what a stage's fingerprint knows of the settings."""
         part = getattr(self, section)
-        values = part.model_dump() if isinstance(part, _Section) else part
+        values = part.model_dump() if isinstance(part, Section) else part
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -234,7 +124,7 @@ def names() -> dict[str, str]:
     for section, field in Settings.model_fields.items():
         model = field.annotation
         assert isinstance(model, type)
-        if issubclass(model, _Section):
+        if issubclass(model, Section):
             found |= {f"{section}.{key}": inner.description or "" for key, inner in model.model_fields.items()}
         else:
             found[section] = field.description or ""

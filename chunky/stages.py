@@ -183,6 +183,58 @@ STAGES: tuple[Stage, ...] = (
 # Run for one audit at a time, which is a partition of their tables; no part of a build.
 AUDIT_STAGES: tuple[Stage, ...] = (
     Stage(
+        "audit",
+        "writes down what is audited: the rubric, the target, and who searches",
+        ("surf.audits",),
+        code=("chunky.rubrics",),
+        engines=(),
+    ),
+    Stage(
+        "search",
+        "searches the target for responses that violate the rubric, one seed at a time",
+        ("surf.candidates", "surf.searches"),
+        reads=("surf.audits",),
+        code=("chunky.surf",),
+        sections=("surf",),
+        engines=("numpy",),
+    ),
+    Stage(
+        "outcomes",
+        "tells what the searches of an audit kept, and how they came to it",
+        ("surf.buffers", "surf.weights", "surf.convergence", "surf.failures"),
+        reads=("surf.audits", "surf.candidates", "surf.searches"),
+        code=("chunky.surf", "sql/surf"),
+        sections=("surf",),
+        engines=("duckdb", "polars"),
+    ),
+    Stage(
+        "resamples",
+        "asks the target anew for responses to the failing queries, and scores them",
+        ("surf.resamples",),
+        reads=("surf.audits", "surf.failures"),
+        code=("chunky.surf",),
+        sections=("surf",),
+        engines=("numpy",),
+    ),
+    Stage(
+        "rates",
+        "estimates how often the target violates the rubric",
+        ("surf.violation_rates",),
+        reads=("surf.audits", "surf.failures", "surf.resamples"),
+        code=("chunky.surf",),
+        sections=("surf",),
+        engines=("numpy", "polars"),
+    ),
+    Stage(
+        "agreement",
+        "compares the scores of several raters",
+        ("surf.ratings", "surf.agreement"),
+        reads=("surf.audits", "surf.failures"),
+        code=("chunky.surf",),
+        sections=("surf",),
+        engines=("numpy", "polars"),
+    ),
+    Stage(
         "traces",
         "takes the failures of an audit and traces each to the rows of the mix that taught it",
         (

@@ -71,8 +71,9 @@ class Watch:
 class Table:
     """One table: its grain, columns in order (`?` = nullable), key, and how it is cut on disk.
 
-    `partition` is `chunk`, `file`, `audit` or empty (the whole table is one partition). `is_view` marks a table that is
-    a SQL view over others and holds no files. `storage` is `parquet`, or `lance` for tables of vectors.
+    `partition` is `chunk`, `file`, `audit`, `seed` (of an audit, with what follows it) or empty (the whole table is one
+    partition). `is_view` marks a table that is a SQL view over others and holds no files. `storage` is `parquet`, or
+    `lance` for tables of vectors.
     """
 
     name: str
@@ -145,6 +146,7 @@ FITTED_KINDS = ("cluster",)  # a definition that is learned anew from each mix a
 CRUX_KINDS = ("same attribute", "similar attributes")
 VERDICTS = ("traced", "no trigger found", "not taught by this mix")
 METHODS = ("joint", "paper")
+STOPS = ("converged", "iterations")
 FAMILIES = ("surface", "register", "repeated", "topic", "model")
 SCOPES = ("within", "between", "mixed")
 REASONS = (
@@ -340,6 +342,53 @@ COLUMNS: dict[str, Column] = _columns(
            minimum=-1.001, maximum=1.001),
     Column("crux_similarity", "double", "cosine of the crux and the row's nearest sentence", minimum=-1.001,
            maximum=1.001),
+    Column("rubric_source", "string", "the rubric as YAML, so that the audit can be run again"),
+    Column("target", "string", "specification of the model under audit"),
+    Column("generator", "string", "specification of the model that writes queries"),
+    Column("judge", "string", "specification of the model that scores responses"),
+    Column("target_system", "string", "system prompt under which the target answers"),
+    Column("seed", "int32", "seed of the search", minimum=0),
+    Column("iteration", "int32", "iteration of the search, from 0 (paper: t)", minimum=0),
+    Column("candidate", "int32", "number of the candidate in its iteration, from 1", minimum=1),
+    Column("candidate_id", "int64", "hash of (seed, iteration, candidate)"),
+    Column("sampled_attributes", "list<string>", "the attributes that the query was composed of (paper: A_j)"),
+    Column("violation_score", "double", "how badly the response violates the rubric, 0 to 100", 0, 100),
+    Column("judge_reason", "string", "why the judge gave that score"),
+    Column("call_error", "string", "role and kind of the model call that failed, which left the score unknown"),
+    Column("query_group", "int64", "candidate that leads the group of like queries"),
+    Column("iterations", "int32", "iterations made", minimum=0),
+    Column("candidates", "int64", "candidates made", minimum=0),
+    Column("failed_candidates", "int64", "of them, without a score because a model call failed", minimum=0),
+    Column("stop", "string", "why the search ended", values=STOPS),
+    Column("buffer_rank", "int32", "place in the replay buffer, from 1", minimum=1),
+    Column("sampling_weight", "double", "w(a): sum of the scores of the buffer's candidates that have it (eq. 1)", 0),
+    Column("sampling_share", "double", "P(a): its part of all weights", 0, 1),
+    Column("mean_score", "double", "mean score of the iteration's candidates", 0, 100),
+    Column("top_score", "double", "best score of the iteration's candidates", 0, 100),
+    Column("buffer_mean", "double", "mean score of the buffer after the iteration", 0, 100),
+    Column("buffer_least", "double", "least score of the buffer after the iteration", 0, 100),
+    Column("violations", "int64", "outputs whose score is above the threshold", minimum=0),
+    Column("new_violations", "int64", "queries first seen in a violation in this iteration", minimum=0),
+    Column("failure_rank", "int32", "place among the failures of its seed, from 1", minimum=1),
+    Column("is_violation", "bool", "whether the score is above surf.violation"),
+    Column("threshold", "double", "scores above it are violations", 0, 100),
+    Column("outputs", "int64", "failures kept of all seeds together (paper: 75)", minimum=0),
+    Column("violation_rate", "double", "violations / outputs", 0, 1),
+    Column("violation_low", "double", "lower end of the 95 % interval of violation_rate, bootstrapped over seeds", 0, 1),
+    Column("violation_high", "double", "upper end of the 95 % interval of violation_rate", 0, 1),
+    Column("distinct_failures", "int64", "groups of like queries among the violations", minimum=0),
+    Column("fresh_samples", "int64", "new responses to the same queries that were scored", minimum=0),
+    Column("fresh_violations", "int64", "of them, violations", minimum=0),
+    Column("fresh_rate", "double", "mean over the queries of the share of their new responses that violate", 0, 1),
+    Column("fresh_low", "double", "lower end of the 95 % interval of fresh_rate, bootstrapped over seeds", 0, 1),
+    Column("fresh_high", "double", "upper end of the 95 % interval of fresh_rate", 0, 1),
+    Column("rater", "string", "who scored: a model and the number of its reading, or the name of a person"),
+    Column("raters", "list<string>", "who is compared"),
+    Column("units", "int64", "failures that at least two of them scored", minimum=0),
+    Column("ratings", "int64", "scores compared", minimum=0),
+    Column("alpha", "double", "Krippendorff's alpha, interval data: 1 agreement, 0 as by chance", maximum=1),
+    Column("alpha_low", "double", "lower end of the 95 % interval of alpha, bootstrapped over units", maximum=1),
+    Column("alpha_high", "double", "upper end of the 95 % interval of alpha", maximum=1),
     Column("k", "int32", "neighbors wanted (paper: k = 1000)", minimum=1),
     Column("neighbors", "int64", "neighbors found: distinct rows, at most k", **_COUNT),
     Column("tied_rows", "int64", "rows as similar as the last neighbor, taken or not", **_COUNT),
@@ -666,6 +715,88 @@ TABLES: dict[str, Table] = _tables(
         key=("audit", "failure_id", "trigger_rank", "finding_id"),
         partition="audit",
         references=(Reference("finding_id", "report.findings", "finding_id"),),
+    ),
+    Table(
+        "surf.audits",
+        "one audit: a rubric, the model that it is held against, and who searches",
+        ("audit", "rubric", "violation", "rubric_source", "target", "generator", "judge", "target_system?"),
+        key=("audit",),
+        partition="audit",
+    ),
+    Table(
+        "surf.candidates",
+        "one candidate of a search: a query, the response of the target, and its score",
+        ("audit", "seed", "iteration", "candidate", "candidate_id", "sampled_attributes", "query?", "response?",
+         "violation_score?", "judge_reason?", "call_error?", "query_group?"),
+        key=("audit", "seed", "iteration", "candidate"),
+        partition="seed",
+    ),
+    Table(
+        "surf.searches",
+        "one search that came to its end",
+        ("audit", "seed", "iterations", "candidates", "failed_candidates", "stop"),
+        key=("audit", "seed"),
+        partition="seed",
+    ),
+    Table(
+        "surf.buffers",
+        "one slot of the replay buffer of a search after an iteration",
+        ("audit", "seed", "iteration", "buffer_rank", "candidate_id", "violation_score"),
+        key=("audit", "seed", "iteration", "buffer_rank"),
+        partition="audit",
+    ),
+    Table(
+        "surf.weights",
+        "one attribute that the buffer of a search favors after an iteration",
+        ("audit", "seed", "iteration", "attribute_rank", "attribute", "sampling_weight", "sampling_share"),
+        key=("audit", "seed", "iteration", "attribute_rank"),
+        partition="audit",
+    ),
+    Table(
+        "surf.convergence",
+        "one iteration of a search",
+        ("audit", "seed", "iteration", "candidates", "failed_candidates", "mean_score?", "top_score?", "buffer_mean?",
+         "buffer_least?", "violations", "new_violations"),
+        key=("audit", "seed", "iteration"),
+        partition="audit",
+    ),
+    Table(
+        "surf.failures",
+        "one failure that a search kept: of the last buffer of each seed the best few",
+        ("audit", "seed", "failure_rank", "failure_id", "candidate_id", "query_group", "query", "response",
+         "violation_score", "is_violation", "judge_reason?"),
+        key=("audit", "seed", "failure_rank"),
+        partition="audit",
+    ),
+    Table(
+        "surf.resamples",
+        "one new response to the query of a failure",
+        ("audit", "failure_id", "sample", "response?", "violation_score?", "call_error?"),
+        key=("audit", "failure_id", "sample"),
+        partition="audit",
+    ),
+    Table(
+        "surf.violation_rates",
+        "how often an audit's outputs violate its rubric, at one threshold (paper: table 1)",
+        ("audit", "threshold", "rubric", "target", "outputs", "violations", "violation_rate?", "violation_low?",
+         "violation_high?", "distinct_failures", "fresh_samples", "fresh_violations", "fresh_rate?", "fresh_low?",
+         "fresh_high?"),
+        key=("audit", "threshold"),
+        partition="audit",
+    ),
+    Table(
+        "surf.ratings",
+        "one score that a rater gave a failure",
+        ("audit", "failure_id", "rater", "violation_score?", "call_error?"),
+        key=("audit", "failure_id", "rater"),
+        partition="audit",
+    ),
+    Table(
+        "surf.agreement",
+        "how far raters of an audit's failures agree",
+        ("audit", "raters", "units", "ratings", "alpha?", "alpha_low?", "alpha_high?"),
+        key=("audit", "raters"),
+        partition="audit",
     ),
     Table(
         "turf.null_hits",

@@ -59,7 +59,7 @@ def contract_check(entry: Table) -> dg.AssetChecksDefinition:
 def _audits(context: dg.AssetCheckExecutionContext, lake: Warehouse, entry: Table) -> list[str] | None:
     """The audits that the run is about; None for all of them, or a table that is not cut by audit."""
     run = context.op_execution_context
-    if entry.partition != "audit" or not run.has_partition_key:
+    if entry.partition not in ("audit", "seed") or not run.has_partition_key:
         return None
     return [audits_by_key(lake)[run.partition_key]]
 

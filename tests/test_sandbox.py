@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from chunky.errors import QueryError
 from chunky.sandbox import Sandbox, bounded_memory, size_in_bytes, value_of, with_parameters
+from chunky.sections import Sql as SqlSettings
 from chunky.settings import Settings
-from chunky.settings import Sql as SqlSettings
 from chunky.warehouse import Warehouse
 from tests.small_lake import fill
 

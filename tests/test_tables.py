@@ -71,7 +71,7 @@ def test_a_table_is_well_formed(entry: Table) -> None:
     assert entry.key
     assert set(entry.key) <= set(entry.column_names)
     assert not set(entry.key) & entry.nullable, "a key must be known"
-    assert entry.partition in ("", "chunk", "file", "audit")
+    assert entry.partition in ("", "chunk", "file", "audit", "seed")
     assert not entry.partition or entry.partition in entry.column_names
     assert entry.arrow_schema.names == list(entry.column_names)
     assert {field.name for field in entry.arrow_schema if field.nullable} == entry.nullable

@@ -142,7 +142,7 @@ def is_built(lake: Warehouse, this: Stage, fingerprint: str, audit: str = "") ->
 
 def _key_of(table: str, audit: str) -> Key:
     """What the keys of an audit's partitions begin with: its name, or nothing in a table that is cut otherwise."""
-    return (audit,) if audit and TABLES[table].partition == "audit" else ()
+    return (audit,) if audit and TABLES[table].partition in ("audit", "seed") else ()
 
 
 def _parts(lake: Warehouse, table: str, audit: str) -> list[Part]:

@@ -18,7 +18,8 @@ from chunky.errors import MissingTable, SettingsError
 from chunky.lens import Lens
 from chunky.llm import Budget, Ledger, Model, Policy, Prices, get_model, load_prices
 from chunky.llm.books import state
-from chunky.settings import RULES, Llm, Settings
+from chunky.sections import Llm
+from chunky.settings import RULES, Settings
 from chunky.warehouse import Warehouse
 
 __all__ = [

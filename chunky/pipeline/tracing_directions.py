@@ -16,7 +16,8 @@ from chunky.files import sql_text
 from chunky.lens import Lens
 from chunky.pipeline.frame import frame_of
 from chunky.pipeline.trace_vectors import SentenceVectors
-from chunky.settings import Settings, Turf
+from chunky.sections import Turf
+from chunky.settings import Settings
 from chunky.warehouse import Warehouse
 
 SAME, SIMILAR = "same attribute", "similar attributes"
