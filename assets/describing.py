@@ -52,7 +52,7 @@ def spec(
     entry, stage = table(name), BY_TABLE[name]
     return dg.AssetSpec(
         asset_key(name),
-        deps=[asset_key(upstream) for upstream in (stage.reads + stage.follows if deps is None else deps)],
+        deps=[_dep(upstream, entry) for upstream in (stage.reads + stage.follows if deps is None else deps)],
         description=f"Each row is {entry.grain}.\n\nStage `{stage.name}`: {stage.meaning}.",
         group_name=entry.schema_name,
         kinds={*kinds, entry.storage},
@@ -61,6 +61,14 @@ def spec(
         automation_condition=automation_condition,
         metadata={"dagster/column_schema": column_schema(entry), "dagster/table_name": name},
     )
+
+
+def _dep(upstream: str, entry: Table) -> dg.AssetDep:
+    """An upstream table: one that is cut by audit and seed as well is needed for all seeds of the audit."""
+    between = {upstream: table(upstream).partition, entry.name: entry.partition}
+    if set(between.values()) == {"audit", "seed"}:
+        return dg.AssetDep(asset_key(upstream), partition_mapping=dg.MultiToSingleDimensionPartitionMapping("audit"))
+    return dg.AssetDep(asset_key(upstream))
 
 
 def facts(lake: Warehouse, name: str, parts: Sequence[Part], **more: Any) -> dict[str, Any]:

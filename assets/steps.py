@@ -49,7 +49,7 @@ def step_asset(name: str, *kinds: str, pool: str | None = None) -> dg.AssetsDefi
         with listener.hearing():
             listener.progress(this.meaning, 0, None)
             warehouse = lake.warehouse()
-            built = pipeline.STEPS[name](warehouse, _named(lake.settings(), context.run.run_id), listener.progress)
+            built = pipeline.STEPS[name](warehouse, named(lake.settings(), context.run.run_id), listener.progress)
         listener.built.append(built)
         context.log.info(f"{name}: {'built' if built.is_new else 'nothing new'} in {built.seconds:.1f} s")
         for table in this.tables:
@@ -58,7 +58,9 @@ def step_asset(name: str, *kinds: str, pool: str | None = None) -> dg.AssetsDefi
     return step
 
 
-def audit_asset(name: str, *kinds: str, deps: Mapping[str, Sequence[str]] | None = None) -> dg.AssetsDefinition:
+def audit_asset(
+    name: str, *kinds: str, deps: Mapping[str, Sequence[str]] | None = None, pool: str | None = None
+) -> dg.AssetsDefinition:
     """The assets of a step that runs once for each audit, which is their partition: one run an audit.
 
     `deps` are the upstream tables of each table, its own fellows included; by default those that the stage reads.
@@ -75,7 +77,9 @@ def audit_asset(name: str, *kinds: str, deps: Mapping[str, Sequence[str]] | None
         for table in this.tables
     ]
 
-    @dg.multi_asset(name=name, specs=specs, description=this.meaning, backfill_policy=dg.BackfillPolicy.multi_run(1))
+    policy = dg.BackfillPolicy.multi_run(1)
+
+    @dg.multi_asset(name=name, specs=specs, description=this.meaning, pool=pool, backfill_policy=policy)
     def step(
         context: dg.AssetExecutionContext, lake: LakeResource, listener: dg.ResourceParam[Listener]
     ) -> Iterator[dg.MaterializeResult[Any]]:
@@ -84,9 +88,10 @@ def audit_asset(name: str, *kinds: str, deps: Mapping[str, Sequence[str]] | None
             warehouse = lake.warehouse()
             if (audit := audits_by_key(warehouse).get(context.partition_key)) is None:
                 raise MissingTable(
-                    f"the lake has no audit for {context.partition_key!r}", "put its failures into the folder failures"
+                    f"the lake has no audit for {context.partition_key!r}",
+                    "search for failures with chunky surf, or put them into the folder failures",
                 )
-            settings = _named(lake.settings(), context.run.run_id)
+            settings = named(lake.settings(), context.run.run_id)
             built = pipeline.AUDIT_STEPS[name](warehouse, settings, audit, listener.progress)
         listener.built.append(built)
         context.log.info(f"{name} of {audit}: {'built' if built.is_new else 'nothing new'} in {built.seconds:.1f} s")
@@ -99,7 +104,7 @@ def audit_asset(name: str, *kinds: str, deps: Mapping[str, Sequence[str]] | None
     return step
 
 
-def _named(settings: Settings, run: str) -> Settings:
+def named(settings: Settings, run: str) -> Settings:
     """The settings with this run as the one that model calls belong to, unless they name another."""
     if settings.llm.run:
         return settings

@@ -193,7 +193,7 @@ AUDIT_STAGES: tuple[Stage, ...] = (
         "search",
         "searches the target for responses that violate the rubric, one seed at a time",
         ("surf.candidates", "surf.searches"),
-        reads=("surf.audits",),
+        reads=("surf.audits", "clusters.names", "clusters.summaries", "attributes.texts", "corpus.rows"),
         code=("chunky.surf",),
         sections=("surf",),
         engines=("numpy",),
@@ -248,6 +248,7 @@ AUDIT_STAGES: tuple[Stage, ...] = (
             "turf.traces",
         ),
         reads=(
+            "surf.failures",
             "turf.null_hits",
             "clusters.postings",
             "clusters.chunks",

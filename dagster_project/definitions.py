@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets import attributes, clusters, corpus, correlations, embeddings, keywords, llm, report, turf
+from assets import attributes, clusters, corpus, correlations, embeddings, keywords, llm, report, surf, turf
 from dagster_project.checks import CHECKS
 from dagster_project.jobs import JOBS
 from dagster_project.resources import LakeResource, listener
@@ -10,7 +10,7 @@ from dagster_project.sensors import SENSORS
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
-        [corpus, keywords, attributes, embeddings, clusters, correlations, report, turf, llm]
+        [corpus, keywords, attributes, embeddings, clusters, correlations, report, surf, turf, llm]
     ),
     asset_checks=CHECKS,
     jobs=JOBS,

@@ -8,7 +8,7 @@ import dagster as dg
 
 from assets.describing import asset_key
 from chunky.pipeline import STEPS
-from chunky.stages import AUDIT_STAGES, stage
+from chunky.stages import stage
 
 CORPUS = stage("corpus").tables
 
@@ -53,10 +53,23 @@ correlations = dg.define_asset_job(
     description="Define features, correlate every pair of them and say what they teach.",
 )
 
+search = dg.define_asset_job(
+    "search",
+    making(stage("search").tables) | checking(stage("audit").tables),
+    description="Search the target of an audit for failures, with the seeds of the partitions.",
+)
+
+outcomes = dg.define_asset_job(
+    "outcomes",
+    making([table for name in ("outcomes", "resamples", "rates") for table in stage(name).tables])
+    | checking(stage("search").tables),
+    description="Tell what the searches of an audit (the partition) found, and how often that violates the rubric.",
+)
+
 trace = dg.define_asset_job(
     "trace",
-    making([table for step in AUDIT_STAGES for table in step.tables]),
+    making([table for name in ("traces", "confirmations") for table in stage(name).tables]),
     description="Trace the failures of an audit (the partition) to the rows that taught them, and to findings.",
 )
 
-JOBS = [ingest, build, keywords, correlations, trace]
+JOBS = [ingest, build, keywords, correlations, search, outcomes, trace]

@@ -89,6 +89,43 @@ def build(lake: Path, flags: Mapping[str, str], progress: Progress, only: Sequen
     return sorted(built, key=lambda result: order.index(result.step))
 
 
+def search(lake: Path, audit: str, seeds: Sequence[int], flags: Mapping[str, str], progress: Progress) -> list[Built]:
+    """Run the jobs `search`, with all `seeds` side by side, and `outcomes`: what each step did, in order.
+
+    MissingTable when there is no such audit, InputError for a seed that has no partition; whatever else the pipeline
+    raises on purpose comes out as it is.
+    """
+    resource = LakeResource(path=str(lake), flags=dict(flags))
+    key = partitions.partition_key(audit)
+    if strange := [seed for seed in seeds if not 0 <= seed < partitions.MOST_SEEDS]:
+        raise InputError(f"there is no seed {strange[0]}", f"seeds go from 0 to {partitions.MOST_SEEDS - 1}")
+    with opened(lake) as instance:
+        partitions.sync(instance, resource.warehouse())
+        if key not in instance.get_dynamic_partitions(partitions.AUDITS):
+            raise MissingTable(f"the lake has no audit {audit!r}", "begin one: chunky surf RUBRIC")
+        built: list[Built] = []
+        try:
+            for first, last in _runs_of(sorted(set(seeds))):
+                ends = [dg.MultiPartitionKey({"audit": key, "seed": str(seed)}) for seed in (first, last)]
+                tags: dict[str, str] = dict(zip((f"{_RANGE}start", f"{_RANGE}end"), ends, strict=True))
+                built += _run(instance, "search", lake, flags, Listener(progress), tags=tags).built
+            tags = {"dagster/partition": key}
+            return built + _run(instance, "outcomes", lake, flags, Listener(progress), tags=tags).built
+        finally:
+            STEPS["calls"](resource.warehouse(), resource.settings(), silent)  # what was paid shows, come what may
+
+
+def _runs_of(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """First and last of each run of consecutive numbers."""
+    found: list[tuple[int, int]] = []
+    for number in numbers:
+        if found and found[-1][1] == number - 1:
+            found[-1] = found[-1][0], number
+        else:
+            found.append((number, number))
+    return found
+
+
 def trace(lake: Path, audit: str, flags: Mapping[str, str], progress: Progress) -> list[Built]:
     """Run the job `trace` for an audit that the lake holds or has a file of failures for: what each step did, in order.
 

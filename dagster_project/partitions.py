@@ -1,4 +1,7 @@
-"""Partitions: a `chunk` each source dataset, an `audit` each audit, under slugs: Dagster forbids some characters."""
+"""Partitions: a `chunk` each source dataset, an `audit` each audit, under slugs: Dagster forbids some characters.
+
+Searches are cut by audit and `seed`.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,9 @@ NAME = "chunk"
 CHUNK = dg.DynamicPartitionsDefinition(name=NAME)
 AUDITS = "audit"
 AUDIT = dg.DynamicPartitionsDefinition(name=AUDITS)
+MOST_SEEDS = 100
+SEED = dg.StaticPartitionsDefinition([str(seed) for seed in range(MOST_SEEDS)])
+SEARCH = dg.MultiPartitionsDefinition({"audit": AUDIT, "seed": SEED})
 
 
 def partition_key(name: str) -> str:

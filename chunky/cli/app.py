@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from chunky.cli import ask, build, cost, demo, diff, directions, doctor, ingest, near, profile, show, sql, trace
+from chunky.cli import ask, build, cost, demo, diff, directions, doctor, ingest, near, profile, show, sql, surf, trace
 from chunky.cli.output import show_error
 from chunky.cli.session import share
 from chunky.errors import ChunkyError
@@ -67,7 +67,7 @@ def make() -> typer.Typer:
     def root() -> None:
         """Audit what a post-training mix teaches language models by accident."""
 
-    for module in (ingest, build, cost, ask, trace, directions, near, profile, sql, diff, show, doctor, demo):
+    for module in (ingest, build, cost, ask, surf, trace, directions, near, profile, sql, diff, show, doctor, demo):
         module.register(app)
     return app
 

@@ -31,6 +31,10 @@ class Watcher(Protocol):
         """Model calls so far."""
         ...
 
+    def news(self, line: str) -> None:
+        """Something was found."""
+        ...
+
 
 class _Silent:
     """Nobody watches."""
@@ -39,6 +43,9 @@ class _Silent:
         pass
 
     def calls(self, tally: Tally) -> None:
+        pass
+
+    def news(self, line: str) -> None:
         pass
 
 
@@ -78,6 +85,11 @@ class _Lines:
             self._told = now
             self._err.write(f"{visible(sentence_of(tally))}\n")
             self._err.flush()
+
+    def news(self, line: str) -> None:
+        """A line by itself."""
+        self._err.write(f"{visible(line)}\n")
+        self._err.flush()
 
     def finish(self) -> None:
         """Tell how long the step before took, where that is worth a line."""
@@ -122,6 +134,9 @@ def _bars(err: IO[str], unit: str) -> Iterator[Watcher]:
         def calls(self, tally: Tally) -> None:
             self.tally = tally
             self._show(f"calls of the {tally.role}", tally.done, tally.total)
+
+        def news(self, line: str) -> None:
+            self.console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
 
         def _show(self, what: str, done: float, of: float | None) -> None:
             if what != self.current:

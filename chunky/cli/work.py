@@ -30,7 +30,27 @@ def build(session: Session, watcher: Watcher, only: Sequence[str] | None = None)
     from chunky.pipeline import Metered
     from dagster_project import launch
 
-    return list(launch.build(session.lake, session.flags, Metered(watcher, watcher.calls), only=only))
+    return list(launch.build(session.lake, session.flags, Metered(watcher, watcher.calls, watcher.news), only=only))
+
+
+def search(session: Session, audit: str, seeds: Sequence[int], watcher: Watcher) -> list[Built]:
+    """Run the searches of an audit, and what follows from them; what each step did, in order."""
+    watcher(_STARTING, 0, None)
+    from chunky.pipeline import Metered
+    from dagster_project import launch
+
+    progress = Metered(watcher, watcher.calls, watcher.news)
+    return list(launch.search(session.lake, audit, seeds, session.flags, progress))
+
+
+def trace(session: Session, audit: str, watcher: Watcher) -> list[Built]:
+    """Trace the failures of an audit; what each step did, in order."""
+    watcher(_STARTING, 0, None)
+    from chunky.pipeline import Metered
+    from dagster_project import launch
+
+    progress = Metered(watcher, watcher.calls, watcher.news)
+    return list(launch.trace(session.lake, audit, session.flags, progress))
 
 
 def serve(lake: Path, port: int, open_browser: bool) -> None:

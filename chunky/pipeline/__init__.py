@@ -33,6 +33,7 @@ from chunky.pipeline.frame import (
 )
 from chunky.pipeline.model_steps import forget_failures
 from chunky.pipeline.models import ledger_of, ledger_path, roles_by_models
+from chunky.pipeline.searching import audit_name, audit_of, audits_searched, search_audit, set_audit
 from chunky.pipeline.steps import STEPS, build_counts, build_features, sql_members
 from chunky.pipeline.taking import Ingested, ingest, remove_chunk
 from chunky.pipeline.vector_members import Near, nearest_sentences
@@ -48,7 +49,10 @@ __all__ = [
     "Near",
     "Progress",
     "audit_files",
+    "audit_name",
+    "audit_of",
     "audits_of_lake",
+    "audits_searched",
     "build_counts",
     "build_features",
     "chunks_of_file",
@@ -65,6 +69,8 @@ __all__ = [
     "remove_audit",
     "remove_chunk",
     "roles_by_models",
+    "search_audit",
+    "set_audit",
     "silent",
     "sql_members",
     "step_provenance",

@@ -17,6 +17,8 @@ from chunky.errors import ChunkyError, InputError, MissingTable
 from chunky.fingerprints import digest_of
 from chunky.lens import Lens
 from chunky.pipeline.frame import Built, Progress, run_step, silent
+from chunky.pipeline.outcomes import OUTCOME_STEPS
+from chunky.pipeline.searching import audit_of
 from chunky.pipeline.tracing import METHODS, Tracer, Traces, in_batches
 from chunky.settings import Settings
 from chunky.stages import AUDIT_STAGES, stage
@@ -26,6 +28,7 @@ from chunky.warehouse import PartWriter, Transaction, Warehouse
 
 AUDIT_FOLDER = "failures"  # of the lake: one file an audit, named like it
 _SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
+_FAILURES = ("surf.failures", "turf.failures")
 _BATCH = 100  # failures traced at once: 300 cruxes of 1,000 neighbors are some 10 MB
 
 
@@ -86,7 +89,7 @@ def confirm_audit(lake: Warehouse, settings: Settings, audit: str, progress: Pro
 
 
 def trace_again(lake: Warehouse, settings: Settings, audit: str, progress: Progress = silent) -> Built:
-    """Trace an audit whose failures the lake knows: those of its file in the folder `failures`, else those it holds.
+    """Trace an audit whose failures the lake knows (see `failures_of_audit`).
 
     Raises what `failures_of_audit` and `trace_audit` raise.
     """
@@ -94,6 +97,7 @@ def trace_again(lake: Warehouse, settings: Settings, audit: str, progress: Progr
 
 
 AUDIT_STEPS: dict[str, Callable[[Warehouse, Settings, str, Progress], Built]] = {
+    **OUTCOME_STEPS,
     "traces": trace_again,
     "confirmations": confirm_audit,
 }
@@ -104,19 +108,22 @@ def remove_audit(lake: Warehouse, audit: str) -> int:
 
     MissingTable when there is no such audit.
     """
-    _check_there(lake, audit)
-    failures = lake.parts("turf.failures")[audit,].rows
+    if audit not in audits_of_lake(lake):
+        _check_there(lake, audit)
+    failures = max((part.rows for name in _FAILURES if (part := lake.parts(name).get((audit,)))), default=0)
     tables = [name for this in AUDIT_STAGES for name in this.tables]
     with lake.transaction(*tables) as transaction:
         for name in tables:
-            if (audit,) in lake.parts(name):
-                transaction.drop(name, (audit,))
+            for key in lake.parts(name):
+                if key[0] == audit:
+                    transaction.drop(name, key)
     return failures
 
 
 def audits_of_lake(lake: Warehouse) -> tuple[str, ...]:
-    """Audits that the lake holds traces of or a file of failures for, sorted."""
-    return tuple(sorted({key[0] for key in lake.parts("turf.failures")} | set(audit_files(lake))))
+    """Audits that the lake knows a rubric and a target of, holds traces of, or has a file of failures for; sorted."""
+    held = {key[0] for table in ("surf.audits", "turf.failures") for key in lake.parts(table)}
+    return tuple(sorted(held | set(audit_files(lake))))
 
 
 def traces_of_audit(lake: Warehouse, audit: str, order: Sequence[int] = ()) -> Traces:
@@ -137,10 +144,11 @@ def traces_of_audit(lake: Warehouse, audit: str, order: Sequence[int] = ()) -> T
 
 
 def failures_of_audit(lake: Warehouse, audit: str) -> list[Failure]:
-    """The failures of an audit: of its file in the folder `failures` of the lake, else of `turf.failures`.
+    """The failures of an audit: of its file in the folder `failures` of the lake, else the violations that a search
+    found, else those that were traced before.
 
     Raises InputError for a record that cannot be traced, and where the rubric of a failure was a file that the lake
-    does not have; MissingTable when there is neither.
+    does not have; MissingTable when there is none of the three.
     """
     if path := audit_files(lake).get(audit):
         source = Source(str(path), str(path), "", path.stat().st_size)
@@ -152,6 +160,13 @@ def failures_of_audit(lake: Warehouse, audit: str) -> list[Failure]:
                 "mend them, or take them out of the file",
             )
         return failures
+    if (part := lake.parts("surf.failures").get((audit,))) is not None:
+        rubric = audit_of(lake, audit).rubric
+        found = pl.read_parquet(lake.root / part.file, hive_partitioning=False).filter("is_violation")
+        return [
+            turf.failure_of(query, response, rubric)
+            for query, response in found.select("query", "response").iter_rows()
+        ]
     return [_again(row) for row in traces_of_audit(lake, audit).failures.iter_rows(named=True)]
 
 

@@ -39,10 +39,11 @@ class Built:
 
 @dataclass(frozen=True)
 class Metered:
-    """Progress of somebody who also watches what model calls come to."""
+    """Progress of somebody who also watches what model calls come to, and hears of what is found meanwhile."""
 
     progress: Progress
     on_tally: Callable[[Tally], None]
+    on_news: Callable[[str], None] = lambda _: None
 
     def __call__(self, what: str, done: float, of: float | None) -> None:
         """What is done, how much, and of how much."""
@@ -54,6 +55,11 @@ def meter(progress: Progress, what: str) -> Callable[[Tally], None]:
     if isinstance(progress, Metered):
         return progress.on_tally
     return lambda tally: progress(what, tally.done, tally.total)
+
+
+def teller(progress: Progress) -> Callable[[str], None]:
+    """Who hears of what is found: `progress` itself where it asks for that, else nobody."""
+    return progress.on_news if isinstance(progress, Metered) else lambda _: None
 
 
 def silent(what: str, done: float, of: float | None) -> None:
@@ -130,13 +136,13 @@ def run_step(
                         "trace again" if audit else "build again: chunky build",
                     )
         memory.release()
-    rows = {table: sum(part.rows for part in _parts(lake, table, audit)) for table in this.tables}
+    rows = {table: sum(part.rows for part in parts_of(lake, table, audit)) for table in this.tables}
     return Built(name, rows, facts["fingerprint"], is_new, time.monotonic() - started)
 
 
 def is_built(lake: Warehouse, this: Stage, fingerprint: str, audit: str = "") -> bool:
     """True when every table of the step holds exactly the result with this fingerprint; of one audit, where named."""
-    held = [{part.fingerprint for part in _parts(lake, table, audit)} for table in this.tables]
+    held = [{part.fingerprint for part in parts_of(lake, table, audit)} for table in this.tables]
     return all(fingerprints == {fingerprint} for fingerprints in held)
 
 
@@ -145,7 +151,8 @@ def _key_of(table: str, audit: str) -> Key:
     return (audit,) if audit and TABLES[table].partition in ("audit", "seed") else ()
 
 
-def _parts(lake: Warehouse, table: str, audit: str) -> list[Part]:
+def parts_of(lake: Warehouse, table: str, audit: str) -> list[Part]:
+    """Parts of a table; those of an `audit`, where it is named and the table is cut by audit."""
     key = _key_of(table, audit)
     return [part for held, part in lake.parts(table).items() if held[: len(key)] == key]
 

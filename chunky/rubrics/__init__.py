@@ -17,7 +17,18 @@ from chunky.errors import InputError, SettingsError
 from chunky.rubrics.rubric import Canary, Grade, Rubric, parse_text, parse_yaml
 from chunky.rubrics.signals import Condition, Signal, grade
 
-__all__ = ["Canary", "Condition", "Grade", "Rubric", "Signal", "grade", "names", "read_file", "rubric"]
+__all__ = [
+    "Canary",
+    "Condition",
+    "Grade",
+    "Rubric",
+    "Signal",
+    "grade",
+    "names",
+    "parse_yaml",
+    "read_file",
+    "rubric",
+]
 
 _FOLDER = Path(__file__).parent
 _SUFFIXES = (".yaml", ".yml")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
 from chunky.errors import InputError
 
@@ -19,11 +18,6 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self.attributes)
-
-    @cached_property
-    def places(self) -> dict[str, int]:
-        """Attribute → its place."""
-        return {attribute: place for place, attribute in enumerate(self.attributes)}
 
 
 def pool_of(attributes: Iterable[str], least: int) -> Pool:

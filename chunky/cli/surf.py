@@ -1,0 +1,267 @@
+"""`chunky surf` and `chunky audit`: search a model for responses that violate a rubric, and trace what was found."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from chunky.cli import work
+from chunky.cli.ask import warn_if_behind
+from chunky.cli.output import Head, count, visible
+from chunky.cli.progress import watching
+from chunky.cli.session import Session, session_of
+from chunky.errors import SettingsError
+
+if TYPE_CHECKING:
+    from chunky.settings import Settings
+
+_SHOWN_CHARS = 100
+_SHOWN = 10
+
+_FAILURES = """
+select
+    query_group, any_value(seed) as seed, count(distinct seed) as seeds, max(violation_score) as violation_score,
+    arg_max(query, violation_score) as query, arg_max(response, violation_score) as response,
+    arg_max(judge_reason, violation_score) as judge_reason, arg_max(failure_id, violation_score) as failure_id,
+    bool_or(is_violation) as is_violation, count(*) as failures,
+from surf.failures where audit = ?
+group by query_group
+order by violation_score desc, query_group
+"""
+_SEARCHES = "select * exclude (audit) from surf.searches where audit = ? order by seed"
+_RATES = "select * exclude (audit) from surf.violation_rates where audit = ? order by threshold desc"
+
+Rubric_ = Annotated[
+    str, typer.Argument(metavar="RUBRIC", help="What is searched for: a name (rebuttal, code, …), a file, a sentence.")
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="MODEL",
+        help="Who is audited: mix, anthropic:NAME, openai:NAME[@URL]; setting target.",
+    ),
+]
+Generator = Annotated[
+    str | None, typer.Option("--generator", metavar="MODEL", help="Who writes queries; setting generator.")
+]
+Judge = Annotated[str | None, typer.Option("--judge", metavar="MODEL", help="Who scores responses; setting judge.")]
+Seeds = Annotated[int | None, typer.Option("--seeds", min=1, help="Searches side by side; setting surf.seeds.")]
+Seed = Annotated[
+    list[int] | None, typer.Option("--seed", min=0, help="This seed alone (repeatable), such as one that failed.")
+]
+Iterations = Annotated[
+    int | None, typer.Option("--iterations", min=1, help="Iterations at most; setting surf.iterations.")
+]
+Candidates = Annotated[
+    int | None, typer.Option("--candidates", min=1, help="Candidates of an iteration; setting surf.candidates.")
+]
+MaxCost = Annotated[
+    float | None,
+    typer.Option("--max-cost", metavar="USD", min=0, help="Dollars that models may cost; setting llm.max_cost."),
+]
+Preset = Annotated[
+    str,
+    typer.Option("--preset", help="paper or published: settings that belong together; --set overrules them."),
+]
+Name = Annotated[str, typer.Option("--audit", metavar="NAME", help="Name of the audit; else rubric@model.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this module."""
+    app.command("surf")(surf)
+    app.command("audit")(audit)
+
+
+def surf(
+    context: typer.Context,
+    rubric: Rubric_,
+    target: Target = None,
+    generator: Generator = None,
+    judge: Judge = None,
+    seeds: Seeds = None,
+    seed: Seed = None,
+    iterations: Iterations = None,
+    candidates: Candidates = None,
+    max_cost: MaxCost = None,
+    preset: Preset = "paper",
+    name: Name = "",
+) -> None:
+    """Search a model for responses that violate a rubric: seeded searches over what queries can be like.
+
+    Each search composes queries from attributes of the mix, has the target answer them and a judge score the answers,
+    and draws more of the attributes that the worst ones share. Target `mix` needs no key: it answers as the rows of the
+    mix do. A search that was cut off goes on where it was, and no call is paid twice.
+    """
+    session = session_of(context)
+    _set(session, preset, target, generator, judge, seeds, iterations, candidates, max_cost)
+    named = _search(session, rubric, seed or [], name)
+    told = _told(session, named)
+    if session.is_json:
+        session.printer.json(told)
+        return
+    _show(session, told)
+    if any(each["is_violation"] for each in told["failures"]):
+        session.printer.line(f"next: {told['trace']}")
+
+
+def audit(
+    context: typer.Context,
+    rubric: Rubric_,
+    target: Target = None,
+    generator: Generator = None,
+    judge: Judge = None,
+    seeds: Seeds = None,
+    iterations: Iterations = None,
+    candidates: Candidates = None,
+    max_cost: MaxCost = None,
+    preset: Preset = "paper",
+    name: Name = "",
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Traces shown.")] = 5,
+) -> None:
+    """Search a model for violations of a rubric, and trace each to the rows of the mix that taught it.
+
+    `chunky surf`, then `chunky trace` of what it found, then the findings of the mix that it confirms.
+    """
+    session = session_of(context)
+    _set(session, preset, target, generator, judge, seeds, iterations, candidates, max_cost)
+    named = _search(session, rubric, [], name)
+    told = _told(session, named)
+    if not session.is_json:
+        _show(session, told)
+    traces: list[dict[str, Any]] = []
+    if any(each["is_violation"] for each in told["failures"]):
+        with watching(session.is_quiet) as watcher:
+            work.trace(session, named, watcher)
+        traces = _traces(session, named)
+    if session.is_json:
+        session.printer.json(told | {"causes": traces})
+        return
+    _show_causes(session, traces, limit)
+
+
+def _set(
+    session: Session,
+    preset: str,
+    target: str | None,
+    generator: str | None,
+    judge: str | None,
+    seeds: int | None,
+    iterations: int | None,
+    candidates: int | None,
+    max_cost: float | None,
+) -> None:
+    """What the options say, as flags of the session: a preset before --set, an option after it."""
+    from chunky.surf import PRESETS
+
+    if preset not in PRESETS:
+        raise SettingsError(f"there is no preset {preset!r}", f"use one of: {', '.join(PRESETS)}")
+    named = {
+        "target": target, "generator": generator, "judge": judge, "surf.seeds": seeds, "surf.iterations": iterations,
+        "surf.candidates": candidates, "llm.max_cost": max_cost,
+    }  # fmt: skip
+    session.flags = (
+        PRESETS[preset] | session.flags | {key: str(value) for key, value in named.items() if value is not None}
+    )
+
+
+def _search(session: Session, spec: str, seeds: Sequence[int], name: str) -> str:
+    """Write down what is audited, search, and return the audit's name."""
+    from chunky import pipeline, rubrics
+
+    lake, settings = session.warehouse(), session.settings
+    warn_if_behind(session, lake)
+    rubric = rubrics.rubric(spec, [lake.root / "rubrics"])
+    named = name or pipeline.audit_name(rubric, settings.target)
+    pipeline.set_audit(lake, settings, rubric, named)
+    if not session.is_quiet:
+        sys.stderr.write(f"{visible(_plan(settings, named, len(seeds)))}\n")
+    with watching(session.is_quiet) as watcher:
+        work.search(session, named, seeds or range(settings.surf.seeds), watcher)
+    return named
+
+
+def _plan(settings: Settings, audit: str, seeds: int) -> str:
+    limits = settings.surf
+    number = seeds or limits.seeds
+    most = number * limits.iterations * limits.candidates
+    who = ", ".join(f"{role} {settings.model(role)}" for role in ("target", "generator", "judge"))
+    return (
+        f"{audit}: {who}; {number:,} searches of at most {limits.iterations:,} iterations × {limits.candidates:,} "
+        f"candidates: {most:,} in all"
+    )
+
+
+def _told(session: Session, audit: str) -> dict[str, Any]:
+    """What the lake holds of a search, as plain values; failures by group of like queries, worst first."""
+    from chunky.lens import Lens
+
+    with Lens(session.warehouse(), session.settings) as lens:
+        failures, searches, rates = (lens.table(sql, [audit]).to_pylist() for sql in (_FAILURES, _SEARCHES, _RATES))
+    trace = f"chunky trace --audit {shlex.quote(audit)}"
+    return {"audit": audit, "searches": searches, "rates": rates, "failures": failures, "trace": trace}
+
+
+def _show(session: Session, told: Mapping[str, Any]) -> None:
+    printer = session.printer
+    ended = [each["stop"] for each in told["searches"]]
+    made, failed = (sum(each[key] for each in told["searches"]) for key in ("candidates", "failed_candidates"))
+    printer.line(
+        f"{count(len(ended))} searches, {count(ended.count('converged'))} of them converged; {count(made)} candidates, "
+        f"{count(failed)} without a score"
+    )
+    heads = (Head("score", True), Head("seeds", True), Head("query"), Head("response"))
+    rows = [
+        (f"{each['violation_score']:.0f}", each["seeds"], _short(each["query"]), _short(each["response"]))
+        for each in told["failures"][:_SHOWN]
+    ]
+    printer.table(heads, rows, f"worst of {count(len(told['failures']))} groups of like queries")
+    for rate in told["rates"]:
+        printer.line(_rate(rate))
+
+
+def _rate(rate: Mapping[str, Any]) -> str:
+    """One line: the rate of violations at a threshold, with its interval, and that of new responses."""
+    told = f"score above {rate['threshold']:g}: {count(rate['violations'])} of {count(rate['outputs'])} outputs"
+    if rate["violation_rate"] is None:
+        return told
+    told += f", {rate['violation_rate']:.0%}{_interval(rate['violation_low'], rate['violation_high'])}"
+    told += f", {count(rate['distinct_failures'])} distinct"
+    if rate["fresh_rate"] is not None:
+        told += f"; new responses {rate['fresh_rate']:.0%}{_interval(rate['fresh_low'], rate['fresh_high'])}"
+    return told
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f" [{low:.0%}, {high:.0%}]"
+
+
+def _short(text: str) -> str:
+    return visible(" ".join(text.split()), _SHOWN_CHARS)
+
+
+def _traces(session: Session, audit: str) -> list[dict[str, Any]]:
+    """Each distinct cause of an audit's failures: its sentence, how many failures it explains, and its trigger."""
+    from chunky.lens import Lens
+    from chunky.sql_files import question
+
+    with Lens(session.warehouse(), session.settings) as lens:
+        lens.set({"audit": audit})
+        return lens.table(question("causes_of_audit").sql).to_pylist()
+
+
+def _show_causes(session: Session, traces: Sequence[Mapping[str, Any]], limit: int) -> None:
+    printer = session.printer
+    if not traces:
+        printer.line("nothing to trace: no output violates the rubric")
+        return
+    printer.line()
+    for each in traces[:limit]:
+        printer.line(f"{count(each['failures'])} failures: {visible(each['explanation'])}", "bold")
+        printer.line(f"  such as “{_short(each['query'])}” → “{_short(each['response'])}”")
+    if len(traces) > limit:
+        printer.line(f"and {count(len(traces) - limit)} more: --limit")
