@@ -270,7 +270,7 @@ def test_specifications_are_taken_apart() -> None:
     assert parse_spec("anthropic:m@2026") == Spec("anthropic:m@2026", "anthropic", "m@2026", None)
     with pytest.raises(SettingsError, match="no provider 'gpt'") as caught:
         parse_spec("gpt:4")
-    assert "anthropic, openai" in caught.value.remedy
+    assert "anthropic, mix, openai, rules" in caught.value.remedy
     for bad, told in (("openai", "names no model"), ("openai:m@http://", "no address")):
         with pytest.raises(SettingsError, match=told):
             get_model(bad, environ={"OPENAI_API_KEY": "sk-1"})

@@ -18,7 +18,7 @@ from chunky.llm.roles import crux_picker, extractor, generator, judge, perturber
 from chunky.llm.roles.crux_picker import Suspects
 from chunky.llm.roles.judge import Exchange
 from chunky.llm.roles.summarizer import Cluster
-from chunky.llm.rules import Rules
+from chunky.llm.rules import Rules, Wanted
 from chunky.rubrics import names, rubric
 from tests.hostile import HOSTILE
 
@@ -117,8 +117,8 @@ def test_what_the_rules_cannot_do_is_an_error_of_that_request_alone() -> None:
 
 
 def test_an_extractor_and_a_generator_can_be_handed_in() -> None:
-    def generate(attributes: Sequence[str], sample: int, seed: int) -> str | None:
-        return f"{len(attributes)} {sample} {seed}" if sample else None
+    def generate(wishes: Sequence[Wanted]) -> list[str | None]:
+        return [f"{len(each.attributes)} {each.sample} {each.seed}" if each.sample else None for each in wishes]
 
     sentences = [f"The query has {n}." for n in (1, 2, 2, *range(3, 20))]
     rules = Rules(extract=lambda side, text: sentences if text else [f"The {side} is empty."], generate=generate)

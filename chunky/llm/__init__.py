@@ -40,11 +40,11 @@ def get_model(
     tools: Mapping[str, Any] | None = None,
     batch: bool | BatchPolicy = False,
 ) -> Model:
-    """The model of a specification: `anthropic:NAME`, `openai:NAME`, either with `@http://host:port`, or `rules`.
+    """The model of a specification: `anthropic:NAME`, `openai:NAME`, either with `@http://host:port`, `rules` or `mix`.
 
     SettingsError for a name that is none or, under a budget, a model without a price; PrerequisiteError for a missing
     key or package. `max_in_flight` is a ceiling: less are sent when the server says that it is too much. `tools` are
-    what the rules need to know of a mix.
+    what `rules` and `mix` need to know of a mix.
     `batch` (True, or sizes and waits) sends calls through the vendor's batch API, at its batch price, and takes up
     batches that earlier processes left; it needs a ledger with a path. Offline models answer at once either way.
     """

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Embedder = Callable[[Sequence[str]], npt.NDArray[np.floating[Any]]]
 
-__all__ = ["VERSION", "Answer", "Rules"]
+__all__ = ["VERSION", "Answer", "Rules", "Wanted"]
 
 VERSION = "1"
 """Changes when a rule answers differently: part of the address of an answer that is kept."""
@@ -49,12 +49,20 @@ class Answer(NamedTuple):
     detail: str | None = None
 
 
+class Wanted(NamedTuple):
+    """A prompt that is wanted: attributes that it shall have, the number of the draw, and the seed of the run."""
+
+    attributes: tuple[str, ...]
+    sample: int
+    seed: int
+
+
 class Rules:
     """A `Model` of rules.
 
     Args:
         extract: (side, text) → attributes of the text, best first; it is fitted to a mix, so it comes from outside.
-        generate: (attributes, sample, seed) → a prompt that has them all, or None where there is none.
+        generate: wishes → for each a prompt that has its attributes, or None where there is none.
         embed: texts → unit vectors, shape (texts, dimensions), for the crux picker; without it words are compared.
         clock: seconds, for `Reply.seconds`.
 
@@ -64,7 +72,7 @@ class Rules:
         self,
         *,
         extract: Callable[[str, str], Sequence[str]] | None = None,
-        generate: Callable[[Sequence[str], int, int], str | None] | None = None,
+        generate: Callable[[Sequence[Wanted]], Sequence[str | None]] | None = None,
         embed: Embedder | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -76,8 +84,8 @@ class Rules:
         self._roles: dict[str, Callable[[Request], Answer]] = {
             "crux_picker": self._pick,
             "extractor": self._extracted,
-            "generator": self._generated,
-            "judge": self._judged,
+            "generator": lambda request: self._generated([request])[0],
+            "judge": lambda request: _judgments([request])[0],
             "perturber": _perturbed,
             "summarizer": _summarized,
         }
@@ -85,17 +93,28 @@ class Rules:
     def complete(
         self, requests: Iterable[Request], on_reply: Callable[[int, Reply], None] | None = None
     ) -> list[Reply]:
-        """One reply per request, in their order. Judgments in a row under one rubric are made together."""
+        """One reply per request, in their order. Judgments in a row under one rubric are made together, and prompts."""
         replies: list[Reply] = []
         for batch in _batches(requests):
             started = self._clock()
-            answers = _judgments(batch) if batch[0].role == "judge" else [self.answer(batch[0])]
+            answers = self._together(batch)
             seconds = (self._clock() - started) / len(batch)
             for text, error, detail in answers:
                 replies.append(Reply(text, error, detail, 0, 0, 0.0, seconds, False, 1, self.name))
                 if on_reply is not None:
                     on_reply(len(replies) - 1, replies[-1])
         return replies
+
+    def _together(self, batch: Sequence[Request]) -> list[Answer]:
+        """Answers to requests of one batch (see `_batches`)."""
+        if batch[0].role == "judge":
+            return _judgments(batch)
+        if batch[0].role != "generator":
+            return [self.answer(request) for request in batch]
+        try:
+            return self._generated(batch)
+        except ChunkyError as error:
+            return [_unable(error.problem, error.remedy)] * len(batch)
 
     def answer(self, request: Request) -> Answer:
         """The answer to one request; an error that chunky raises on purpose becomes the request's."""
@@ -114,16 +133,13 @@ class Rules:
         found = list(dict.fromkeys(self._extract(facts["side"], facts["text"])))
         return _told({"attributes": found[: facts["count"]]})
 
-    def _generated(self, request: Request) -> Answer:
+    def _generated(self, batch: Sequence[Request]) -> list[Answer]:
         if self._generate is None:
-            return _unable("the rules have no generator", "build the lake first: it recombines prompts of the mix")
-        message = self._generate(request.facts["attributes"], request.sample, request.facts["seed"])
-        if message is None:
-            return Answer(None, "empty", "no prompt of the mix can be recombined to have all of these attributes")
-        return _told({"message": message})
-
-    def _judged(self, request: Request) -> Answer:
-        return _judgments([request])[0]
+            remedy = "build the lake first: it recombines prompts of the mix"
+            return [_unable("the rules have no generator", remedy)] * len(batch)
+        wanted = [Wanted(tuple(each.facts["attributes"]), each.sample, each.facts["seed"]) for each in batch]
+        none = Answer(None, "empty", "no prompt of the mix has any of these attributes")
+        return [none if text is None else _told({"message": text}) for text in self._generate(wanted)]
 
     def _pick(self, request: Request) -> Answer:
         facts = request.facts
@@ -147,21 +163,23 @@ class Rules:
 
 
 def _batches(requests: Iterable[Request]) -> Iterable[list[Request]]:
-    """Requests in order; neighbors that are judged by the same signals together, all others alone."""
+    """Requests in order; neighbors that are judged by the same signals together, prompts together, all others alone."""
     batch: list[Request] = []
     for request in requests:
-        is_same = (
-            bool(batch)
-            and request.role == batch[0].role == "judge"
-            and request.facts["signals"] == batch[0].facts["signals"]
-            and len(batch) < _BATCH_ROWS
-        )
-        if batch and not is_same:
+        if batch and not (len(batch) < _BATCH_ROWS and _go_together(batch[0], request)):
             yield batch
             batch = []
         batch.append(request)
     if batch:
         yield batch
+
+
+def _go_together(first: Request, request: Request) -> bool:
+    if first.role != request.role:
+        return False
+    return first.role == "generator" or (
+        first.role == "judge" and bool(request.facts["signals"] == first.facts["signals"])
+    )
 
 
 def _judgments(batch: Sequence[Request]) -> list[Answer]:

@@ -18,6 +18,8 @@ from chunky.errors import MissingTable, SettingsError
 from chunky.lens import Lens
 from chunky.llm import Budget, Ledger, Model, Policy, Prices, get_model, load_prices
 from chunky.llm.books import state
+from chunky.pipeline.mix_answers import MixAnswers
+from chunky.pipeline.prompts import Prompts
 from chunky.sections import Llm
 from chunky.settings import RULES, Settings
 from chunky.warehouse import Warehouse
@@ -81,8 +83,9 @@ def budget_of(limits: Llm) -> Budget:
 
 
 def tools_of(lake: Warehouse, settings: Settings) -> dict[str, Callable[..., Any]]:
-    """What the provider `rules` needs to know of the lake: its extractor, fitted by the step `attributes`, and its
-    embedder. Both are loaded when they are first used.
+    """What the providers `rules` and `mix` need to know of the lake, each loaded when it is first used.
+
+    For `rules`: the extractor, fitted by the step `attributes`, the embedder, and the generator; for `mix`: answers.
     """
 
     @cache
@@ -101,7 +104,12 @@ def tools_of(lake: Warehouse, settings: Settings) -> dict[str, Callable[..., Any
     def embed(texts: Sequence[str]) -> Any:
         return get_embedder(settings.embeddings.embedder, settings.embeddings.device).encode(list(texts))
 
-    return {"extract": extract, "embed": embed}
+    return {
+        "extract": extract,
+        "embed": embed,
+        "generate": Prompts(lake, settings, fitted),
+        "answer": MixAnswers(lake, settings),
+    }
 
 
 def model_of(lake: Warehouse, settings: Settings, role: str, ledger: Ledger) -> Model:

@@ -64,9 +64,10 @@ class Drawer:
 
     def draw(self, weights: dict[str, float], count: int, rng: np.random.Generator) -> list[tuple[str, ...]]:
         """`count` sets of distinct attributes. P(a) ∝ w(a); uniform over the pool where all weights are 0 (t = 0)."""
-        names = [attribute for attribute, weight in weights.items() if weight > 0]
-        mass = np.array([weights[name] for name in names], np.float64)
-        return [self._one(names, mass / mass.sum() if names else mass, rng) for _ in range(count)]
+        mass = np.array(list(weights.values()), np.float64)
+        mass = mass / mass.sum() if mass.sum() > 0 else mass
+        names = [attribute for attribute, share in zip(weights, mass, strict=True) if share > 0]
+        return [self._one(names, mass[mass > 0], rng) for _ in range(count)]
 
     def _one(self, names: Sequence[str], mass: F64, rng: np.random.Generator) -> tuple[str, ...]:
         number, how, pool = self._number(rng), self._how, self._pool.attributes

@@ -1,28 +1,44 @@
-"""The factory of `rules`, and its place in the books: each of its calls is in the ledger, free and not kept."""
+"""The factories of `rules` and `mix`, and their place in the books: each call is in the ledger, free and not kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal
 
 from chunky.errors import SettingsError
+from chunky.llm import mix, rules
 from chunky.llm.ledger import Call, Ledger, Outcome
 from chunky.llm.outcomes import content_key
 from chunky.llm.protocol import Model, Reply, Request
 from chunky.llm.providers.registry import Context, Spec
-from chunky.llm.rules import VERSION, Rules
 
-__all__ = ["Booked", "rules_model"]
+__all__ = ["Booked", "mix_model", "rules_model"]
+
+_RULES_TOOLS, _MIX_TOOLS = ("extract", "generate", "embed"), ("answer",)
 
 
 def rules_model(spec: Spec, context: Context) -> Model:
     """`rules`: every role by rules. What is fitted to a mix (extractor, generator) comes in with `Context.tools`."""
     if spec.model:
         raise SettingsError(f"{spec.text!r} names a model of rules, of which there is one", "write it as: rules")
-    rules = Rules(**dict(context.tools))
+    return _booked(rules.Rules(**_tools(context, _RULES_TOOLS)), rules.VERSION, context)
+
+
+def mix_model(spec: Spec, context: Context) -> Model:
+    """`mix`: the target that answers from a lake's own rows, which come in with `Context.tools`."""
+    if spec.model:
+        raise SettingsError(f"{spec.text!r} names a model of the mix, of which there is one", "write it as: mix")
+    return _booked(mix.Mix(**_tools(context, _MIX_TOOLS), seed=context.seed), f"{mix.VERSION} {context.seed}", context)
+
+
+def _tools(context: Context, names: Sequence[str]) -> dict[str, Any]:
+    return {name: context.tools[name] for name in names if name in context.tools}
+
+
+def _booked(model: Model, version: str, context: Context) -> Model:
     if context.ledger is None:
-        return rules
-    return Booked(rules, VERSION, context.ledger, "" if context.budget is None else context.budget.run)
+        return model
+    return Booked(model, version, context.ledger, "" if context.budget is None else context.budget.run)
 
 
 class Booked:
@@ -56,6 +72,9 @@ class Booked:
             self._ledger.flush()
 
     def _call(self, request: Request) -> Call:
-        body = {"role": request.role, "facts": dict(request.facts), "schema": request.schema_name}
+        body = {
+            "role": request.role, "facts": dict(request.facts), "schema": request.schema_name,
+            "temperature": request.temperature,
+        }  # fmt: skip
         key = content_key((self.name, self._version), body, request.sample)
         return Call(key, request.role, self.name, request.prompt_version, request.sample, self._run)

@@ -37,8 +37,8 @@ class Spec:
 class Context:
     """What a factory may use. `ledger` None: calls are remembered for the life of the model only.
 
-    `tools` are arguments of `chunky.llm.rules.Rules`: what the rules need to know of a mix. `batches` None: calls are
-    made one by one.
+    `tools` are what offline models need to know of a mix: arguments of `chunky.llm.rules.Rules` and of
+    `chunky.llm.mix.Mix`, by name. `batches` None: calls are made one by one.
     """
 
     ledger: Ledger | None
@@ -56,6 +56,7 @@ class Context:
 # provider → module:function of its factory
 _FACTORIES = {
     "anthropic": "chunky.llm.providers.online:anthropic_model",
+    "mix": "chunky.llm.providers.offline:mix_model",
     "openai": "chunky.llm.providers.online:openai_model",
     "rules": "chunky.llm.providers.offline:rules_model",
 }
