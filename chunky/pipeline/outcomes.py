@@ -11,6 +11,7 @@ import pyarrow as pa
 from chunky import surf
 from chunky.embedders import get_embedder
 from chunky.errors import MissingTable
+from chunky.files import sql_text
 from chunky.lens import Lens
 from chunky.llm.roles.judge import Exchange
 from chunky.pipeline.frame import Built, Progress, frame_of, run_step, silent
@@ -28,7 +29,7 @@ _LAST = """
 select candidates.*, buffer_rank
 from new_buffers
 inner join surf.candidates as candidates using (seed, candidate_id)
-where audit = getvariable('audit')
+where candidates.audit = getvariable('audit')
 qualify new_buffers.iteration = max(new_buffers.iteration) over (partition by seed)
 order by seed, buffer_rank
 """
@@ -46,7 +47,7 @@ def tell_outcomes(lake: Warehouse, settings: Settings, audit: str, progress: Pro
     def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
         told = {"audit": audit, "buffer": limits.buffer, "per_group": limits.per_group, "violation": limits.violation}
         lens.set(told)
-        buffers = pa.Table.from_batches(lens.model("surf.buffers"), TABLES["surf.buffers"].arrow_schema)
+        buffers = lens.table(sql_text("surf.buffers"))
         with lens.registered(new_buffers=buffers):
             transaction.write("surf.buffers", buffers, facts, (audit,))
             for table in ("surf.weights", "surf.convergence"):

@@ -20,8 +20,8 @@ _ROWS = 20_000  # rows of which a candidate may borrow attributes: drawn by hash
 _POOL = {
     "clusters": """
 select coalesce(cluster_name, cluster) as attribute
-from clusters.summaries left join clusters.names using (cluster_id)
-where side = 'query' order by cluster_id
+from clusters.summaries as summaries left join clusters.names using (cluster_id)
+where summaries.side = 'query' order by cluster_id
 """,
     "attributes": "select attribute from attributes.texts where side = 'query' order by attribute_id",
 }
