@@ -32,7 +32,7 @@ class Engine(Section):
 
     memory_limit: str = Field("2GB", pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$", description="DuckDB memory limit")
     threads: int = Field(0, ge=0, description="threads; 0 = all cores")
-    lock_seconds: float = Field(30, ge=0, description="how long a writer waits for another one")
+    lock_seconds: float = Field(30.0, ge=0, description="how long a writer waits for another one")
 
 
 class Corpus(Section):
@@ -83,7 +83,7 @@ class Clusters(Section):
     seed: int = Field(0, ge=0, description="seed of the first centers")
     engine: str = Field("auto", pattern="^(auto|torch|faiss|numpy)$", description="auto, torch, faiss or numpy")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda[:N]")
-    memory_gib: float = Field(4, gt=0, description="vectors that take more are read again at every iteration")
+    memory_gib: float = Field(4.0, gt=0, description="vectors that take more are read again at every iteration")
 
 
 class Correlations(Section):
@@ -127,7 +127,7 @@ class Turf(Section):
         0.5, ge=-1, le=1, description="rows whose nearest sentence is less similar are no neighbors"
     )
     min_hits: int = Field(10, ge=1, description="fewer hits are no trigger")
-    min_lift: float = Field(4, ge=0, description="a trigger occurs so many times as often as expected")
+    min_lift: float = Field(4.0, ge=0, description="a trigger occurs so many times as often as expected")
     max_cluster_share: float = Field(0.25, gt=0, le=1, description="a cluster in more of the mix is no trigger")
     max_crux_share: float = Field(0.10, gt=0, le=1, description="a crux in more of the mix is no cue of its own")
     min_score: float = Field(0.03, ge=0, description="triggers of a lower trace_score are none")
@@ -150,10 +150,10 @@ class Surf(Section):
     )
     row_attributes: int = Field(0, ge=0, description="attributes of one random row beside them (paper: none)")
     row_drop: tuple[float, ...] = Field(
-        (0, 0, 0.2, 0.4, 0.6, 0.8), description="by k, how probably the row's are left out (published)"
+        (0.0, 0.0, 0.2, 0.4, 0.6, 0.8), description="by k, how probably the row's are left out (published)"
     )
     exploration: float = Field(
-        0, ge=0, le=1, description="share of draws that are uniform over the pool after t = 0 (paper, section 3.1.3: 0)"
+        0.0, ge=0, le=1, description="share of draws that are uniform over the pool after t = 0 (paper, section 3.1.3: 0)"
     )
     buffer: int = Field(20, ge=1, description="slots of the replay buffer, n (the paper does not say; published: 5)")
     per_group: int = Field(0, ge=0, description="slots that like queries may take; 0 = any (paper, equation 2)")
@@ -161,13 +161,13 @@ class Surf(Section):
         0.7, ge=-1, le=1, description="queries are alike when the cosine of their vectors is at least this (own)"
     )
     patience: int = Field(3, ge=0, description="a search ends when so many iterations gain too little; 0 = never (own)")
-    least_gain: float = Field(1, ge=0, description="points that the buffer's mean score must gain in them (own)")
+    least_gain: float = Field(1.0, ge=0, description="points that the buffer's mean score must gain in them (own)")
     samples: int = Field(1, ge=1, description="responses to one query; the score is their mean (paper: 1)")
-    violation: float = Field(70, ge=0, le=100, description="scores above it are violations (paper, section 3.1.5: 70)")
-    loose_violation: float = Field(50, ge=0, le=100, description="a second threshold, told beside it (published: 50)")
+    violation: float = Field(70.0, ge=0, le=100, description="scores above it are violations (paper, section 3.1.5: 70)")
+    loose_violation: float = Field(50.0, ge=0, le=100, description="a second threshold, told beside it (published: 50)")
     failures: int = Field(5, ge=1, description="failures kept of each search (paper, table 1: 75 of 15)")
     fresh_samples: int = Field(10, ge=0, description="new responses to each failing query (paper, figure 5: 100)")
-    temperature: float = Field(1, ge=0, le=2, description="of the target (own)")
+    temperature: float = Field(1.0, ge=0, le=2, description="of the target (own)")
     max_tokens: int = Field(2_000, ge=1, description="of a response (own)")
     target_system: str = Field("", description="system prompt under which the target answers; empty = none (paper)")
     retries: int = Field(2, ge=0, description="how often calls that gave no usable answer are asked again (own)")
@@ -205,7 +205,7 @@ class Llm(Section):
     batch: bool = Field(False, description="send calls through the vendor's batch API: cheaper, and hours later")
     max_in_flight: int = Field(32, ge=1, description="calls in flight at most; fewer when the server says so")
     max_attempts: int = Field(8, ge=1, description="how often a call that may pass is made")
-    timeout_seconds: float = Field(300, gt=0, description="an attempt is given up after this time")
+    timeout_seconds: float = Field(300.0, gt=0, description="an attempt is given up after this time")
     max_failed_share: float = Field(
         0.05, ge=0, le=1, description="a step ends without a result when more of its calls fail"
     )
@@ -217,5 +217,5 @@ class Sql(Section):
     """`chunky sql`. Not part of any fingerprint."""
 
     memory_limit: str = Field("2GB", pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$", description="memory limit of a question")
-    timeout_seconds: float = Field(120, gt=0, description="a question is stopped after this time")
+    timeout_seconds: float = Field(120.0, gt=0, description="a question is stopped after this time")
     row_cap: int = Field(100, ge=0, description="rows shown; 0 = all")

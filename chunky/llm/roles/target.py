@@ -25,7 +25,7 @@ def requests(
             role="target",
             messages=(*opening, Message("user", query)),
             max_tokens=max_tokens,
-            temperature=temperature,
+            temperature=float(temperature),  # 1 and 1.0 are one number, and two texts in a body
             sample=sample,
             facts={"query": query, "system": system},
         )
