@@ -342,7 +342,7 @@ COLUMNS: dict[str, Column] = _columns(
            minimum=-1.001, maximum=1.001),
     Column("crux_similarity", "double", "cosine of the crux and the row's nearest sentence", minimum=-1.001,
            maximum=1.001),
-    Column("rubric_source", "string", "the rubric as YAML, so that the audit can be run again"),
+    Column("rubric_source", "string", "the whole rubric as JSON, so that the audit can be run again"),
     Column("target", "string", "specification of the model under audit"),
     Column("generator", "string", "specification of the model that writes queries"),
     Column("judge", "string", "specification of the model that scores responses"),

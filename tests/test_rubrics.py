@@ -234,3 +234,11 @@ def test_the_version_follows_what_a_score_depends_on() -> None:
     assert parse_yaml("b", base + "\ncanaries: [{query: a, response: b, low: 3}]").version == version
     assert parse_yaml("a", base.replace("weight: 1", "weight: 0.9")).version != version
     assert parse_yaml("a", base.replace("principle: x", "principle: y")).version != version
+
+
+@pytest.mark.parametrize("name", [*rubrics.names(), "The assistant should not rhyme.\n\nNot even  once."])
+def test_a_rubric_is_made_again_from_its_source(name: str) -> None:
+    told = rubrics.rubric(name)
+    again = rubrics.of_source(told.name, told.source)
+    assert again == told
+    assert again.version == told.version

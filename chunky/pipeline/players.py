@@ -166,9 +166,8 @@ class Players:
     def _once(self, role: str, requests: Sequence[Request], read: Read[Value]) -> list[Parsed[Value]]:
         tally = self.tallies[role]
         tally.total += len(requests)
-        asker = Asker(
-            self._models[role], tally, max_failed_share=1, is_whole=False, on_tally=lambda told: self.on_tally(told)
-        )
+        heard = (lambda _: None) if self._settings.model(role) in OFFLINE else self.on_tally  # free calls are no news
+        asker = Asker(self._models[role], tally, max_failed_share=1, is_whole=False, on_tally=heard)
         return asker.ask(requests, read)
 
     def _check_scored(self, candidates: Sequence[Candidate]) -> None:

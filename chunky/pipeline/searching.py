@@ -93,7 +93,7 @@ def audit_of(lake: Warehouse, name: str) -> Audit:
             f"the lake has no search {name!r}", f"it has: {known or 'none'}; begin one: chunky surf RUBRIC"
         )
     row = pl.read_parquet(lake.root / part.file, hive_partitioning=False).row(0, named=True)
-    rubric = rubrics.parse_yaml(row["rubric"], row["rubric_source"])
+    rubric = rubrics.of_source(row["rubric"], row["rubric_source"])
     return Audit(name, rubric, row["target"], row["generator"], row["judge"], row["target_system"] or "")
 
 

@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from chunky.errors import InputError, SettingsError
-from chunky.rubrics.rubric import Canary, Grade, Rubric, parse_text, parse_yaml
+from chunky.rubrics.rubric import Canary, Grade, Rubric, of_source, parse_text, parse_yaml
 from chunky.rubrics.signals import Condition, Signal, grade
 
 __all__ = [
@@ -25,6 +25,8 @@ __all__ = [
     "Signal",
     "grade",
     "names",
+    "of_source",
+    "parse_text",
     "parse_yaml",
     "read_file",
     "rubric",

@@ -17,7 +17,7 @@ The judge is shown principle to critical; signals and canaries stay hidden from 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from hashlib import sha256
@@ -28,7 +28,7 @@ import yaml
 from chunky.errors import InputError
 from chunky.rubrics.signals import Signal, signals_of
 
-__all__ = ["Canary", "Grade", "Rubric", "parse_text", "parse_yaml"]
+__all__ = ["Canary", "Grade", "Rubric", "of_source", "parse_text", "parse_yaml"]
 
 _KEYS = ("principle", "details", "scoring", "critical", "behaviors", "signals", "canaries")
 
@@ -57,7 +57,7 @@ class Canary:
 
 @dataclass(frozen=True)
 class Rubric:
-    """A rubric. Free text has a principle and nothing else. `source` is the YAML that `parse_yaml` makes it of."""
+    """A rubric. Free text has a principle and nothing else."""
 
     name: str
     principle: str
@@ -68,7 +68,6 @@ class Rubric:
     signals: tuple[Signal, ...] = ()
     canaries: tuple[Canary, ...] = ()
     plain_signals: str = "[]"
-    source: str = field(default="", compare=False)
 
     def text(self) -> str:
         """The rubric as the judge reads it."""
@@ -86,18 +85,39 @@ class Rubric:
         facts: list[dict[str, Any]] = json.loads(self.plain_signals)
         return facts
 
+    @property
+    def source(self) -> str:
+        """All of it but the name, as JSON: `of_source` makes the same rubric of it."""
+        told = asdict(self) | {"signals": self.signal_facts()}
+        return json.dumps({key: told[key] for key in _KEYS}, ensure_ascii=False)
+
     @cached_property
     def version(self) -> str:
         """Digest of all that a score can depend on, twelve hexadecimal digits."""
         return sha256("\0".join((self.text(), self.plain_signals)).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
+def of_source(name: str, source: str) -> Rubric:
+    """The rubric whose `source` it is."""
+    told: dict[str, Any] = json.loads(source)
+    return Rubric(
+        name,
+        told["principle"],
+        tuple(told["details"]),
+        tuple(Grade(**grade) for grade in told["scoring"]),
+        tuple(told["critical"]),
+        tuple(told["behaviors"]),
+        signals_of(told["signals"]),
+        tuple(Canary(**canary) for canary in told["canaries"]),
+        json.dumps(told["signals"], ensure_ascii=False, sort_keys=True),
+    )
+
+
 def parse_text(name: str, text: str) -> Rubric:
     """A rubric of free text, which is its principle; InputError when there is none."""
     if not text.strip():
         raise InputError("the rubric is empty", "say in a sentence what the assistant should not do")
-    principle = text.strip()
-    return Rubric(name, principle, source=yaml.safe_dump({"principle": principle}, allow_unicode=True))
+    return Rubric(name, text.strip())
 
 
 def parse_yaml(name: str, text: str) -> Rubric:
@@ -134,7 +154,6 @@ def parse_yaml(name: str, text: str) -> Rubric:
         signals_of(plain),
         tuple(_canary(name, entry) for entry in _entries(name, content, "canaries")),
         json.dumps(plain, ensure_ascii=False, sort_keys=True),
-        text,
     )
 
 
