@@ -13,18 +13,8 @@ fitted, extracting         the whole, for a mix and for one new pair
 
 from __future__ import annotations
 
-from chunky.attributes.extracting import Extracted, Limits, Part, QueryExtractor, extract, extract_pairs, extract_texts
+from chunky.attributes.extracting import Extracted, Limits, Part, extract, extract_pairs, extract_texts
 from chunky.attributes.fitted import Fitted
 from chunky.attributes.topics import WordVectors
 
-__all__ = [
-    "Extracted",
-    "Fitted",
-    "Limits",
-    "Part",
-    "QueryExtractor",
-    "WordVectors",
-    "extract",
-    "extract_pairs",
-    "extract_texts",
-]
+__all__ = ["Extracted", "Fitted", "Limits", "Part", "WordVectors", "extract", "extract_pairs", "extract_texts"]

@@ -277,19 +277,3 @@ def extract_pairs(queries: Sequence[str], responses: Sequence[str], fitted: Fitt
         )
         parts.append(told.select("pair", "side", "attribute_rank", "attribute_id", "attribute", "family"))
     return pl.concat(parts).sort("pair", maintain_order=True)
-
-
-class QueryExtractor:
-    """The attributes of many prompts at once, without those of responses: half the work of `extract_pairs`."""
-
-    def __init__(self, fitted: Fitted) -> None:
-        self._side = fitted.query
-        self._prepared = Prepared(fitted.query.features)
-        none = np.zeros((0, 0), np.float32)
-        self._nothing = Topics(fitted.response.topics.words, none, (), none)
-
-    def __call__(self, queries: Sequence[str]) -> Held:
-        """Attribute numbers of `fitted.query` that hold for each text, ascending."""
-        count = len(queries)
-        pairs = pa.table({"query": pa.array(queries, pa.string()), "response": pa.array([""] * count, pa.string())})
-        return held(pairs, [self._side.features, ()], [self._side.topics, self._nothing], self._prepared)[0]

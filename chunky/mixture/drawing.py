@@ -25,7 +25,9 @@ def probabilities(scores: F32, rows: I64, temperature: float) -> F64:
     frequencies remain; at temperature 0 all goes to the first.
     """
     if temperature <= 0:
-        return np.eye(1, len(scores), dtype=np.float64)[0]
+        first: F64 = np.zeros(len(scores))
+        first[:1] = 1
+        return first
     lead = SHARPNESS * (scores.astype(np.float64) - float(scores.max(initial=0))) / temperature
     weights = rows.astype(np.float64) * np.exp(lead)
     shares: F64 = weights / weights.sum()

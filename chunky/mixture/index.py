@@ -2,11 +2,13 @@
 
     score(q, p) = ⅔ telling(q, p) + ⅙ words(q, p) + ⅙ meaning(q, p)                 each from 0 to 1
 
-telling and words are cosines over signs (see `signs`), with the nats that a sign tells of answers as its weight there
-(`telling`) and with its squared rarity here; meaning is the cosine of the mean vectors of the words, if positive.
+    telling   nats of the signs that q and p share / (nats of all signs of q + 1)   (`telling`: what a sign tells)
+    words     cosine of the signs, each weighted by its rarity: ln(prompts / prompts with it)
+    meaning   cosine of the mean vectors of their words, 0 where it is negative
+
 Telling has the most because it is what training teaches: of a prompt made of the body of one row and the cue of a
-hundred others, the words are the body's by far, and its answer is the cue's. Words and meaning find the subject.
-A prompt whose signs tell little gets little of the first part whoever shares them: `_DOUBT` nats are in the divisor.
+hundred others the words are the body's by far, and yet the cue decides the answer. Words and meaning find the subject.
+The one nat in the divisor is doubt: a query whose signs tell next to nothing gets nothing of that part from anybody.
 
 All weights are whole numbers and all sums stay below 2²⁴, so that float32 adds them exactly in any order: a score does
 not depend on the batch, the block or the library that multiplies.
@@ -14,10 +16,12 @@ not depend on the batch, the block or the library that multiplies.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -37,14 +41,15 @@ I8 = npt.NDArray[np.int8]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 U64 = npt.NDArray[np.uint64]
-Points = "Callable[[pl.Series], F32]"
+T = TypeVar("T")
 
 __all__ = ["MixIndex", "Near", "build"]
 
 TELLING, WORDS, MEANING = 2 / 3, 1 / 6, 1 / 6
 _DOUBT = 1.0
-_RARITY_UNITS, _NAT_UNITS, _VECTOR_UNITS = 16, 1024, 127
+_RARITY_UNITS, _NAT_UNITS, _VECTOR_UNITS = 4, 256, 127  # 9,000 signs, of 3,000 Han characters, stay below 2²⁴
 _COMMON_SHARE = 0.1  # signs of more prompts say nothing about the subject, and their postings take most of the time
+_COMMON_PROMPTS = 100  # where that is more, as in a small mix, time is no matter
 _MOST_SHARE = 0.5
 _QUERIES = 32  # at a time: 32 × 262,000 float32 are 34 MB
 _PROMPTS = 32_768
@@ -97,11 +102,13 @@ class MixIndex:
         import polars as pl
 
         texts = pl.Series("text", list(queries), dtype=pl.String)
-        parts = [self._nearest(texts.slice(start, _QUERIES), k) for start in range(0, len(texts), _QUERIES)]
         width = min(k, len(self))
-        numbers = [np.zeros((0, width), np.int32), *(part.numbers for part in parts)]
-        scores = [np.zeros((0, width), np.float32), *(part.scores for part in parts)]
-        return Near(np.concatenate(numbers), np.concatenate(scores))
+        numbers, scores = np.zeros((len(texts), width), np.int32), np.zeros((len(texts), width), np.float32)
+        for start in range(0, len(texts), _QUERIES):
+            block = self._each(texts.slice(start, _QUERIES), lambda own: _best(own, width))
+            for place, (best, kept) in enumerate(block, start):
+                numbers[place], scores[place] = best, kept
+        return Near(numbers, scores)
 
     def rows(self, number: int) -> I64:
         """Row ids of one prompt, int64, ascending."""
@@ -109,62 +116,71 @@ class MixIndex:
 
     def scores(self, texts: pl.Series) -> F32:
         """The score of every prompt for each text, float32 (texts, prompts)."""
-        found = self._likeness(texts, self.rarity, self._rare, self._rare_norms, 0.0) * np.float32(WORDS)
-        found += self._likeness(texts, self.nats, self._told, self._told_norms, _DOUBT * _NAT_UNITS) * np.float32(
-            TELLING
-        )
-        if self.points is not None:
-            queries = _whole(self.points(texts)).astype(np.float32)
-            for start in range(0, len(self), _PROMPTS):
-                block = self.vectors[start : start + _PROMPTS].astype(np.float32)
-                similarity = (queries @ block.T) / np.float32(_VECTOR_UNITS**2)
-                found[:, start : start + _PROMPTS] += np.clip(similarity, 0, 1) * np.float32(MEANING)
+        parts = [self._each(texts.slice(start, _QUERIES), lambda own: own) for start in range(0, len(texts), _QUERIES)]
+        return np.stack([own for part in parts for own in part])
+
+    def _each(self, texts: pl.Series, use: Callable[[F32], T]) -> list[T]:
+        """What `use` makes of the scores of all prompts, float32 (prompts,), for each of a few texts."""
+        rows, signs = self.signs.known(prompt_signs(texts))
+        borders = np.searchsorted(rows, np.arange(len(texts) + 1))
+        queries = None if self.points is None else _whole(self.points(texts)).astype(np.float32)
+        similar = np.zeros((len(texts), 0), np.float32) if queries is None else self._similar(queries)
+
+        def work(place: int) -> T:
+            return use(self._scored(signs[borders[place] : borders[place + 1]], similar[place]))
+
+        # a pass over postings lets other threads run, so two cores take half the time
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            return list(pool.map(work, range(len(texts))))
+
+    def _scored(self, signs: I64, similar: F32) -> F32:
+        """Scores of all prompts for one text, by its signs and the likeness of their meanings to its own (or none)."""
+        weights = self._weights[signs]
+        own = weights.sum(axis=0)
+        shared = np.asarray(self._matrix[signs].T @ weights) if len(signs) else np.zeros((len(self), 2), np.float32)
+        found: F32 = shared[:, 0] * np.float32(TELLING / (float(own[0]) + _DOUBT * _NAT_UNITS))
+        if own[1]:
+            found += shared[:, 1] * self._inverse_norms * np.float32(WORDS / float(own[1]) ** 0.5)
+        if len(similar):
+            found += similar
         return found
 
-    def _nearest(self, texts: pl.Series, k: int) -> Near:
-        scores = self.scores(texts)
-        width = min(k, len(self))
-        numbers, kept = np.zeros((len(texts), width), np.int32), np.zeros((len(texts), width), np.float32)
-        for place, own in enumerate(scores):
-            least = np.partition(own, len(own) - width)[len(own) - width]
-            able = np.flatnonzero(own >= least)
-            best = able[np.lexsort((able, -own[able]))[:width]]
-            numbers[place], kept[place] = best, own[best]
-        return Near(numbers, kept)
-
-    def _likeness(self, texts: pl.Series, weights: F32, matrix: csr_array, norms: F32, doubt: float) -> F32:
-        """Weighted cosine of the signs of each text with those of each prompt, float32 (texts, prompts)."""
-        from scipy.sparse import csr_array
-
-        rows, signs = self.signs.known(prompt_signs(texts))
-        rows, signs = rows[weights[signs] > 0], signs[weights[signs] > 0]
-        offsets = np.searchsorted(rows, np.arange(len(texts) + 1))
-        asked = csr_array((weights[signs], signs, offsets), shape=(len(texts), len(self.signs.keys)))
-        own = np.sqrt(np.asarray(asked.sum(axis=1), np.float32)).reshape(-1, 1)
-        shared: F32 = (asked @ matrix).toarray()
-        divisor = own * norms[None, :] + np.float32(doubt)
-        likeness: F32 = np.divide(shared, divisor, out=np.zeros_like(shared), where=divisor > 0)
-        return likeness
+    def _similar(self, queries: F32) -> F32:
+        """The part of the score that is meaning, float32 (queries, prompts)."""
+        found = np.empty((len(queries), len(self)), np.float32)
+        for start in range(0, len(self), _PROMPTS):
+            block = self.vectors[start : start + _PROMPTS].astype(np.float32)
+            np.matmul(queries, block.T, out=found[:, start : start + _PROMPTS])
+        np.maximum(found, 0, out=found)
+        found *= np.float32(MEANING / _VECTOR_UNITS**2)
+        return found
 
     @cached_property
     def _by_hash(self) -> I64:
         return np.argsort(self.hashes)
 
     @cached_property
-    def _rare(self) -> csr_array:
+    def _matrix(self) -> csr_array:
         return self.signs.matrix()
 
     @cached_property
-    def _told(self) -> csr_array:
-        return self._rare
+    def _weights(self) -> F32:
+        """Nats and rarity of each sign side by side: one pass over the postings adds up both."""
+        return np.stack([self.nats, self.rarity], axis=1)
 
     @cached_property
-    def _rare_norms(self) -> F32:
-        return np.sqrt(self.signs.sums(self.rarity))
+    def _inverse_norms(self) -> F32:
+        norms = np.sqrt(self.signs.sums(self.rarity))
+        return np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)
 
-    @cached_property
-    def _told_norms(self) -> F32:
-        return np.sqrt(self.signs.sums(self.nats))
+
+def _best(scores: F32, k: int) -> tuple[I64, F32]:
+    """The k highest scores and their places, ties by place."""
+    width = min(k, len(scores))
+    least = np.partition(scores, len(scores) - width)[len(scores) - width]
+    able = np.flatnonzero(scores >= least)
+    best = able[np.lexsort((able, -scores[able]))[:width]]
+    return best, scores[best]
 
 
 def build(batches: Iterable[pa.Table | pa.RecordBatch], points: Callable[[pl.Series], F32] | None = None) -> MixIndex:
@@ -222,24 +238,32 @@ class _Gathered:
         firsts = order[np.sort(first)]
         renumbered = np.full(len(row_ids), -1, np.int64)
         renumbered[firsts] = np.arange(len(firsts))
-        signs = self._prompts.postings(renumbered, len(firsts), most=lambda size: _MOST_SHARE * size)
+        # of what one prompt alone has, words are kept: of the real mix two thirds of all entries are longer than that
+        signs = self._prompts.postings(renumbered, len(firsts), least=2, most=_MOST_SHARE, keeps_words=True)
         nats = self._told(signs, renumbered, len(firsts))
-        counts = signs.counts
-        rarity = np.log(len(firsts) / counts) ** 2 * _RARITY_UNITS
-        rarity[counts > _COMMON_SHARE * len(firsts)] = 0
+        share = signs.counts / len(firsts)
+        rarity = np.log(1 / share) ** 2 * ((share <= _COMMON_SHARE) | (signs.counts <= _COMMON_PROMPTS))
+        # the postings of a common sign take time with every query: it has to tell more
+        nats = nats * (nats >= share)
+        kept = (rarity > 0) | (nats > 0)
+        signs, rarity, nats = signs.only(kept), rarity[kept], nats[kept]
         by_prompt = np.lexsort((row_ids, of_row))
         vectors = (
             np.concatenate(self._vectors)[firsts] if self._points is not None else np.zeros((len(firsts), 0), np.int8)
         )
         return MixIndex(
-            signs, np.round(rarity).astype(np.float32), np.round(nats * _NAT_UNITS).astype(np.float32), vectors,
-            self._points, row_ids[by_prompt], np.searchsorted(of_row[by_prompt], np.arange(len(firsts) + 1)),
+            signs, _in_units(rarity, _RARITY_UNITS), _in_units(nats, _NAT_UNITS), vectors, self._points,
+            row_ids[by_prompt], np.searchsorted(of_row[by_prompt], np.arange(len(firsts) + 1)),
             hashes[firsts],
         )  # fmt: skip
 
     def _told(self, signs: Postings, renumbered: I64, size: int) -> npt.NDArray[np.float64]:
-        answers = self._answers.postings(renumbered, size, least=LEAST_ROWS, most=lambda size: _MOST_SHARE * size)
+        answers = self._answers.postings(renumbered, size, least=LEAST_ROWS, most=_MOST_SHARE)
         return telling(signs, answers)
+
+
+def _in_units(values: npt.NDArray[np.float64], units: int) -> F32:
+    return np.round(values * units).astype(np.float32)
 
 
 def _whole(points: F32) -> I8:

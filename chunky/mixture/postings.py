@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chunky.errors import InputError
-from chunky.mixture.signs import Signs
+from chunky.mixture.signs import WORD_BIT, Signs
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -27,12 +26,12 @@ __all__ = ["Collector", "Postings"]
 _ROW_BITS = 24
 _ROW_MASK = np.uint64(2**_ROW_BITS - 1)
 _BUCKET_BITS = 4  # signs are sorted in sixteen parts: a sixteenth of the entries is held twice, not all of them
-_LEAST_PROMPTS = 2  # what one prompt alone has brings nobody else to it
+_FIRST_WORD = WORD_BIT >> np.uint64(_ROW_BITS)
 
 
 @dataclass(frozen=True)
 class Postings:
-    """Signs of two or more prompts: `keys` uint64 (signs,) ascending, and the prompts that have each.
+    """Signs that prompts have: `keys` uint64 (signs,) ascending, and the prompts that have each.
 
     Sign s is of prompts `prompts[offsets[s]:offsets[s + 1]]` (int32, ascending); `size` is the number of prompts.
     """
@@ -52,13 +51,11 @@ class Postings:
         """Memory of the arrays."""
         return self.keys.nbytes + self.offsets.nbytes + self.prompts.nbytes
 
-    def matrix(self, values: F32 | None = None) -> csr_array:
-        """Signs × prompts, float32: ones, or of each sign its value."""
+    def matrix(self) -> csr_array:
+        """Signs × prompts, ones in float32."""
         from scipy.sparse import csr_array
 
         data = np.ones(len(self.prompts), np.float32)
-        if values is not None:
-            data = np.repeat(values, self.counts)
         narrow = self.offsets if self.offsets[-1] > 2**31 - 1 else self.offsets.astype(np.int32)
         return csr_array((data, self.prompts, narrow), shape=(len(self.keys), self.size))
 
@@ -106,15 +103,14 @@ class Collector:
         for number, part in enumerate(self._parts):
             part.append(packed[order[borders[number] : borders[number + 1]]])
 
-    def postings(
-        self, renumbered: I64, size: int, least: int = _LEAST_PROMPTS, most: Callable[[int], float] | None = None
-    ) -> Postings:
+    def postings(self, renumbered: I64, size: int, *, least: int, most: float, keeps_words: bool = False) -> Postings:
         """The postings; `renumbered` int64 (rows,): prompt of each row, -1 for a row that is left out.
 
-        Signs of fewer than `least` prompts are dropped, and of more than `most` of `size`. The collector is empty then.
+        Signs of fewer than `least` prompts are dropped, but with `keeps_words` no word for that, and those of more than
+        the share `most` of `size`. The collector is empty then.
         """
         keys, counts, prompts = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
-        limit = size if most is None else most(size)
+        limit = max(most * size, 1)
         for part in self._parts:
             packed = np.concatenate([np.zeros(0, np.uint64), *part])
             part.clear()
@@ -124,7 +120,8 @@ class Collector:
             signs = packed >> np.uint64(_ROW_BITS)
             starts = np.flatnonzero(np.concatenate([np.ones(min(1, len(signs)), np.bool_), signs[1:] != signs[:-1]]))
             lengths = np.diff(np.append(starts, len(signs)))
-            kept = (lengths >= least) & (lengths <= limit)
+            few = np.where(signs[starts] >= _FIRST_WORD, 1, least) if keeps_words else least
+            kept = (lengths >= few) & (lengths <= limit)
             keys.append(signs[starts[kept]])
             counts.append(lengths[kept])
             prompts.append((packed[np.repeat(kept, lengths)] & _ROW_MASK).astype(np.int32))

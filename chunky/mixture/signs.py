@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 I64 = npt.NDArray[np.int64]
 U64 = npt.NDArray[np.uint64]
 
-__all__ = ["Signs", "answer_signs", "form_names", "prompt_signs", "text_hashes"]
+__all__ = ["WORD_BIT", "Signs", "answer_signs", "form_names", "prompt_signs", "text_hashes"]
 
+WORD_BIT = np.uint64(1 << 63)
+"""Set in the hash of a single word, and of nothing else."""
 MAX_GRAM = 3
 # Of a longer prompt the beginning and the end: instructions stand there. The mean prompt of a mix has a fifth of it.
 _HEAD_CHARS, _TAIL_CHARS = 2_400, 600
@@ -119,7 +121,8 @@ def _grams(tokens: Tokens) -> Iterator[Signs]:
     left = tokens.row_offsets[1:][rows] - np.arange(len(tokens))
     for size, hashes in enumerate(gram_hashes(tokens, "query", MAX_GRAM), start=1):
         first = np.flatnonzero(left[: len(hashes)] >= size)
-        yield Signs(rows[first], hashes[first])
+        found = hashes[first]
+        yield Signs(rows[first], found | WORD_BIT if size == 1 else found & ~WORD_BIT)
 
 
 def _ends(tokens: Tokens) -> list[Signs]:
@@ -133,7 +136,7 @@ def _edge(tokens: Tokens, is_opening: bool) -> list[Signs]:
     for size, hashes in enumerate(gram_hashes(tokens, "query", MAX_GRAM), start=1):
         rows = np.flatnonzero(ends - begins >= size)
         places = begins[rows] if is_opening else ends[rows] - size
-        found.append(Signs(rows, mix64(hashes[places] ^ (_OPENING if is_opening else _CLOSING))))
+        found.append(Signs(rows, mix64(hashes[places] ^ (_OPENING if is_opening else _CLOSING)) & ~WORD_BIT))
     return found
 
 
@@ -154,11 +157,11 @@ def _forms(texts: pl.Series, seen: pl.Series) -> Signs:
     for name in told.columns:
         held = told[name].fill_null(False).arg_true().to_numpy().astype(np.int64)
         rows.append(held)
-        hashes.append(np.full(len(held), _salt(f"form {name}"), np.uint64))
+        hashes.append(np.full(len(held), _salt(f"form {name}") & ~WORD_BIT, np.uint64))
     for name in sizes.columns:
         values = sizes[name].to_numpy()
         rows.append(np.arange(len(values)))
-        hashes.append(mix64(values.astype(np.uint64) + _salt(f"form {name}")))
+        hashes.append(mix64(values.astype(np.uint64) + _salt(f"form {name}")) & ~WORD_BIT)
     return Signs(np.concatenate(rows), np.concatenate(hashes))
 
 

@@ -23,7 +23,7 @@ __all__ = ["LEAST_ROWS", "LEAST_TOLD", "telling"]
 
 LEAST_ROWS = 8  # the bound of eight rows out of eight is 0.68: fewer tell nothing that could be trusted
 LEAST_TOLD = 0.05  # nats; less is noise of the many signs looked at
-_BLOCK_ENTRIES = 4_000_000  # of postings at a time; products are some thirty times as many
+_BLOCK_ENTRIES = 100_000  # of postings at a time: products of some six million entries, 400 MB with what is computed
 
 
 def telling(prompts: Postings, answers: Postings) -> F64:

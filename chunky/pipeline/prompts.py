@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -10,12 +10,12 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from chunky.attributes import Fitted, QueryExtractor
+from chunky.attributes import Fitted
 from chunky.errors import MissingTable
 from chunky.lens import Lens
 from chunky.llm.rules import Wanted
 from chunky.mixture import text_hashes
-from chunky.recombining import Generator, Material
+from chunky.recombining import Generator, Material, QueryExtractor
 from chunky.settings import Settings
 from chunky.warehouse import Warehouse
 
@@ -80,15 +80,15 @@ class _Keyed:
 def _generator(keyed: _Keyed) -> Generator:
     lake, settings = keyed.lake, keyed.settings
     fitted = keyed.fitted()
-    with Lens(lake, settings) as lens:
-        clusters = lens.table(_CLUSTERS)
-        ids = clusters["cluster_id"].to_numpy()
-        sentences = pl.DataFrame(lens.table(_SENTENCES))
-        named = pl.DataFrame(lens.table(_NAMES)).rows()
-        rows = lens.table("select row_id, query_chars from corpus.rows order by row_id")
-        row_ids = rows["row_id"].to_numpy()
-        offsets, members = _postings(lens, ids, row_ids)
-        hashes = _hashes(lens)
+    lens = Lens(lake, settings)  # stays open with the generator: opening takes half a second
+    clusters = lens.table(_CLUSTERS)
+    ids = clusters["cluster_id"].to_numpy()
+    sentences = pl.DataFrame(lens.table(_SENTENCES))
+    named = pl.DataFrame(lens.table(_NAMES)).rows()
+    rows = lens.table("select row_id, query_chars from corpus.rows order by row_id")
+    row_ids = rows["row_id"].to_numpy()
+    offsets, members = _postings(lens, ids, row_ids)
+    hashes = _hashes(lens)
     numbers = dict(zip(ids.tolist(), range(len(ids)), strict=True))
     # the sentence of a cluster is its medoid's; any other of its sentences means the cluster too
     known = {text: numbers[cluster] for text, _, cluster in sentences.sort("attribute").iter_rows()}
@@ -97,7 +97,7 @@ def _generator(keyed: _Keyed) -> Generator:
     of_attribute = {attribute: numbers[cluster] for _, attribute, cluster in sentences.iter_rows()}
     return Generator(
         Material(
-            known, offsets, members, rows["query_chars"].to_numpy().astype(np.int32), _Texts(lake, settings, row_ids),
+            known, offsets, members, rows["query_chars"].to_numpy().astype(np.int32), _Texts(lens, row_ids),
             _Clusters(fitted, of_attribute), lambda texts: _stand_in(hashes, texts),
         )
     )  # fmt: skip
@@ -137,8 +137,8 @@ def _stand_in(hashes: npt.NDArray[np.uint64], texts: Sequence[str]) -> list[bool
 class _Texts:
     """Prompts by row number; those asked for before are remembered, up to a limit."""
 
-    def __init__(self, lake: Warehouse, settings: Settings, row_ids: I64) -> None:
-        self._lake, self._settings, self._row_ids = lake, settings, row_ids
+    def __init__(self, lens: Lens, row_ids: I64) -> None:
+        self._lens, self._row_ids = lens, row_ids
         self._known: dict[int, str] = {}
 
     def __call__(self, numbers: Sequence[int]) -> list[str]:
@@ -148,8 +148,8 @@ class _Texts:
             strange = sorted(set(numbers))
         if strange:
             ids = self._row_ids[strange]
-            with Lens(self._lake, self._settings) as lens, lens.registered(wanted=pa.table({"row_id": pa.array(ids)})):
-                found = lens.table("select row_id, query from corpus.rows inner join wanted using (row_id)")
+            with self._lens.registered(wanted=pa.table({"row_id": pa.array(ids)})):
+                found = self._lens.table("select row_id, query from corpus.rows inner join wanted using (row_id)")
             places = np.searchsorted(self._row_ids, found["row_id"].to_numpy())
             self._known |= dict(zip(places.tolist(), found["query"].to_pylist(), strict=True))
         return [self._known[number] for number in numbers]
@@ -160,10 +160,12 @@ class _Clusters:
 
     def __init__(self, fitted: Fitted, of_attribute: dict[int, int]) -> None:
         self._extract = QueryExtractor(fitted)
-        self._numbers = np.array([of_attribute.get(each, -1) for each in fitted.query.ids.tolist()], np.int64)
+        self._clusters = np.array([of_attribute.get(each, -1) for each in fitted.query.ids.tolist()], np.int64)
 
-    def __call__(self, texts: Sequence[str]) -> list[I64]:
-        held = self._extract(texts)
-        clusters = self._numbers[held.numbers]
-        parts = [clusters[start:stop] for start, stop in zip(held.offsets[:-1], held.offsets[1:], strict=True)]
-        return [np.unique(part[part >= 0]) for part in parts]
+    def __call__(self, texts: Sequence[str], wanted: Collection[int]) -> list[frozenset[int]]:
+        numbers = np.flatnonzero(np.isin(self._clusters, np.array(sorted(wanted), np.int64)))
+        places, held = self._extract(texts, numbers.tolist())
+        found: list[set[int]] = [set() for _ in texts]
+        for place, cluster in zip(places.tolist(), self._clusters[held].tolist(), strict=True):
+            found[place].add(cluster)
+        return [frozenset(each) for each in found]

@@ -8,11 +8,13 @@ planner, canvas, world         who gets what, and the finished mix
 truth, matching, lures, files  what is known, how finds are judged, and bytes on disk
 failures, controls             failing pairs with a known cause, and some without one
 subjects, rubrics              what failures are about, and what a user would say of them
+judging                        how the rules judge knows a planted behavior
 """
 
 from chunky.planted.controls import CONTROLS, draw_controls, with_independent_behavior
 from chunky.planted.failures import PlantedFailure, draw_failures
 from chunky.planted.files import WorldFiles, read_truth, write_world
+from chunky.planted.judging import rubric_of
 from chunky.planted.lures import lured_ranks
 from chunky.planted.matching import (
     MatchScore,
@@ -48,6 +50,7 @@ __all__ = [
     "permute_responses",
     "plant_world",
     "read_truth",
+    "rubric_of",
     "trace_matches",
     "truth_match",
     "with_independent_behavior",

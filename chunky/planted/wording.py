@@ -7,11 +7,14 @@ and no detector can know them beforehand.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from random import Random
 
-__all__ = ["Inventor", "raise_first", "render", "sentences", "stream"]
+from chunky.planted.predicates import escape
+
+__all__ = ["Inventor", "raise_first", "render", "sentences", "stream", "wording_pattern"]
 
 Slots = Mapping[str, str | Sequence[str]]
 # a parsed template: literal text, a slot's name behind "{", or a tuple of alternatives
@@ -134,6 +137,26 @@ def _render(nodes: _Nodes, rng: Random, slots: Slots) -> str:
             parts.append(raise_first(text) if name[0].isupper() else text)
         else:
             parts.append(node)
+    return "".join(parts)
+
+
+def wording_pattern(template: str) -> str:
+    """A regular expression (RE2) that finds every reading of `template`, and in a slot's place up to 40 characters.
+
+    White space at either end of the template is left out, in between any white space will do.
+    """
+    return re.sub(r"^(?:\\s\+)+|(?:\\s\+)+$", "", _pattern(_parse(template)))
+
+
+def _pattern(nodes: _Nodes) -> str:
+    parts: list[str] = []
+    for node in nodes:
+        if isinstance(node, tuple):
+            parts.append("(?:" + "|".join(map(_pattern, node)) + ")")
+        elif node.startswith("{"):
+            parts.append(r"[^.!?\n]{1,40}")
+        else:
+            parts.append(r"\s+".join(escape(piece) for piece in re.split(r"\s+", node)))
     return "".join(parts)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import islice
 from random import Random
 
 import numpy as np
@@ -27,7 +28,8 @@ __all__ = ["Generator"]
 
 _ROUNDS = 3
 _BASES = 2
-_DONORS = 2
+_GRAFTED = 3  # missing attributes that are worked on in a round
+_DONORS = 2  # rows tried for each
 _LOOKED_AT = 1_024  # rows of a cluster that are looked at, drawn anew for each wish
 _BRIEF = 600  # characters; a shorter row is preferred to a longer one that has as much
 _REWORDINGS = 3
@@ -79,8 +81,8 @@ class Generator:
 
     def share(self, wish: Sequence[str], prompt: str) -> float:
         """The part of the attributes of a wish that a prompt has, 0 to 1; those that the mix does not know are not."""
-        held = set(self.material.clusters_of([prompt])[0].tolist())
         clusters = [self.material.sentences.get(sentence, -1) for sentence in wish]
+        (held,) = self.material.clusters_of([prompt], {cluster for cluster in clusters if cluster >= 0})
         return sum(cluster in held for cluster in clusters) / len(clusters)
 
     def _begun(self, wish: Wanted) -> _Draft:
@@ -119,23 +121,26 @@ class Generator:
         return bool(draft.bases) and (best is None or len(best.has) < len(draft.clusters))
 
     def _grafted(self, drafts: Sequence[_Draft]) -> list[list[str]]:
-        """New texts for each draft: what is missing grafted on its best text, or rewordings where nothing is."""
-        donors: list[list[int]] = []
-        on: list[list[str]] = []
-        for draft in drafts:
-            best = draft.best(only_new=False)
-            has = best.has if best is not None else frozenset()
-            missing = [cluster for cluster in draft.clusters if cluster not in has]
-            donors.append(self._rows(draft, missing or draft.clusters, missing or draft.clusters, _DONORS))
-            on.append([best.text] if best is not None else [])
-        texts = self._texts([row for rows in donors for row in rows])
+        """New texts for each draft: what is missing grafted on its best text, or where nothing is, variations of it."""
+        plans = [self._plan(draft) for draft in drafts]
+        texts = self._texts([row for _, rows in plans for row in rows])
         found = []
-        for draft, rows, bases in zip(drafts, donors, on, strict=True):
-            made = [text for base in bases for row in rows for text in grafts(base, texts[row])]
-            for base in bases:
-                made += paraphrases(base, _REWORDINGS, draft.rng.getrandbits(32))
+        for draft, (best, rows) in zip(drafts, plans, strict=True):
+            made = [text for row in rows for text in grafts(best.text, texts[row])]
+            if len(best.has) == len(draft.clusters):
+                made += paraphrases(best.text, _REWORDINGS, draft.rng.getrandbits(32))
             found.append(list(dict.fromkeys(made)))
         return found
+
+    def _plan(self, draft: _Draft) -> tuple[_Try, list[int]]:
+        """The text to graft on, and the rows that donors are: some of each attribute that is missing."""
+        best = draft.best(only_new=False)
+        assert best is not None, "an open draft has a row to begin with"
+        missing = [cluster for cluster in draft.clusters if cluster not in best.has]
+        rows: dict[int, None] = {}
+        for cluster in missing[:_GRAFTED] or draft.clusters[:1]:
+            rows |= dict.fromkeys(self._rows(draft, [cluster], missing or draft.clusters, _DONORS))
+        return best, list(rows)
 
     def _texts(self, rows: Sequence[int]) -> dict[int, str]:
         numbers = sorted(set(rows))
@@ -144,13 +149,13 @@ class Generator:
     def _look(self, drafts: Sequence[_Draft], texts: Sequence[Sequence[str]]) -> None:
         """Extract the clusters of all texts at once and note what each has of its draft's wish."""
         flat = [text for own in texts for text in own]
-        held, known = self.material.clusters_of(flat), self.material.is_known(flat)
-        place = 0
+        wanted = {cluster for draft in drafts for cluster in draft.clusters}
+        held, known = self.material.clusters_of(flat, wanted), self.material.is_known(flat)
+        told = zip(flat, held, known, strict=True)
         for draft, own in zip(drafts, texts, strict=True):
-            for text in own:
-                has = frozenset(draft.clusters) & frozenset(held[place].tolist())
-                draft.tries.append(_Try(text, has, not known[place], len(draft.tries)))
-                place += 1
+            clusters = frozenset(draft.clusters)
+            for text, has, is_known in islice(told, len(own)):
+                draft.tries.append(_Try(text, clusters & has, not is_known, len(draft.tries)))
 
     def _given(self, draft: _Draft) -> str | None:
         best = draft.best() or draft.best(only_new=False)

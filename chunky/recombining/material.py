@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ class Material:
 
     `sentences`: an attribute as it is asked for → its cluster. Cluster c is held by the rows
     `rows[offsets[c]:offsets[c + 1]]` (int32, ascending); `chars` int32 (rows,) are lengths in characters. `texts` gives
-    prompts of row numbers; `clusters_of` the clusters that each text holds, ascending; `is_known` whether each text
+    prompts of row numbers; `clusters_of` which of the given clusters each text holds; `is_known` whether each text
     stands in the mix as it is.
     """
 
@@ -29,7 +29,7 @@ class Material:
     rows: I32
     chars: I32
     texts: Callable[[Sequence[int]], list[str]]
-    clusters_of: Callable[[Sequence[str]], list[I64]]
+    clusters_of: Callable[[Sequence[str], Collection[int]], list[frozenset[int]]]
     is_known: Callable[[Sequence[str]], list[bool]]
 
     def rows_of(self, cluster: int) -> I32:
