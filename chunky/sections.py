@@ -156,7 +156,7 @@ class Surf(Section):
         0.0,
         ge=0,
         le=1,
-        description="share of draws that are uniform over the pool after t = 0 (paper, section 3.1.3: 0)",
+        description="share of draws after t = 0 that are uniform over the pool (paper, 3.1.3: 0)",
     )
     buffer: int = Field(20, ge=1, description="slots of the replay buffer, n (the paper does not say; published: 5)")
     per_group: int = Field(0, ge=0, description="slots that like queries may take; 0 = any (paper, equation 2)")
@@ -166,9 +166,7 @@ class Surf(Section):
     patience: int = Field(3, ge=0, description="a search ends when so many iterations gain too little; 0 = never (own)")
     least_gain: float = Field(1.0, ge=0, description="points that the buffer's mean score must gain in them (own)")
     samples: int = Field(1, ge=1, description="responses to one query; the score is their mean (paper: 1)")
-    violation: float = Field(
-        70.0, ge=0, le=100, description="scores above it are violations (paper, section 3.1.5: 70)"
-    )
+    violation: float = Field(70.0, ge=0, le=100, description="scores above it are violations (paper, 3.1.5: 70)")
     loose_violation: float = Field(50.0, ge=0, le=100, description="a second threshold, told beside it (published: 50)")
     failures: int = Field(5, ge=1, description="failures kept of each search (paper, table 1: 75 of 15)")
     fresh_samples: int = Field(10, ge=0, description="new responses to each failing query (paper, figure 5: 100)")

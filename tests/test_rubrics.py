@@ -13,7 +13,7 @@ import chunky.rubrics
 from chunky.errors import InputError, SettingsError
 from chunky.planted import WorldSpec, plant_world
 from chunky.planted.banks import QUERY_BANKS, RESPONSE_BANKS
-from chunky.rubrics import grade, names, read_file, rubric
+from chunky.rubrics import grade, names, of_source, read_file, rubric
 from chunky.rubrics.rubric import parse_yaml
 from chunky.rubrics.signals import signals_of
 from tests.test_planted_truth import wordings
@@ -236,9 +236,9 @@ def test_the_version_follows_what_a_score_depends_on() -> None:
     assert parse_yaml("a", base.replace("principle: x", "principle: y")).version != version
 
 
-@pytest.mark.parametrize("name", [*rubrics.names(), "The assistant should not rhyme.\n\nNot even  once."])
+@pytest.mark.parametrize("name", [*PACKAGED, "The assistant should not rhyme.\n\nNot even  once."])
 def test_a_rubric_is_made_again_from_its_source(name: str) -> None:
-    told = rubrics.rubric(name)
-    again = rubrics.of_source(told.name, told.source)
+    told = rubric(name)
+    again = of_source(told.name, told.source)
     assert again == told
     assert again.version == told.version

@@ -108,12 +108,12 @@ def estimate_rates(lake: Warehouse, settings: Settings, audit: str, progress: Pr
     this = audit_of(lake, audit)
 
     def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
-        frames = [
+        failures, fresh = (
             frame_of(lens.table(f"select * from surf.{short} where audit = ?", [audit]))
             for short in ("failures", "resamples")
-        ]
+        )
         thresholds = sorted({settings.surf.violation, settings.surf.loose_violation}, reverse=True)
-        told = violation_rates(*frames, thresholds).with_columns(
+        told = violation_rates(failures, fresh, thresholds).with_columns(
             audit=pl.lit(audit), rubric=pl.lit(this.rubric.name), target=pl.lit(this.target)
         )
         entry = TABLES["surf.violation_rates"]
