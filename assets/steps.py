@@ -71,7 +71,8 @@ def audit_asset(
             table,
             *kinds,
             partitions_def=AUDIT,
-            automation_condition=dg.AutomationCondition.eager(),
+            # what asks models may cost: nobody pays because something upstream has changed
+            automation_condition=None if pool else dg.AutomationCondition.eager(),
             deps=None if deps is None else deps[table],
         )
         for table in this.tables

@@ -1,7 +1,8 @@
 """Assets of the schema `surf`: what is audited, the searches of its seeds, and what they leave.
 
-`surf/audits` is written by `chunky surf` and shown here. The searches are cut by audit and seed. One run takes any
-number of seeds of an audit, which share a pool, a rate limit and a budget; a seed that failed is run again by itself.
+`surf/audits` is written by `chunky surf`, `surf/ratings` and `surf/agreement` by `chunky agreement`; they are shown
+here. The searches are cut by audit and seed. One run takes any number of seeds of an audit, which share a pool, a rate
+limit and a budget; a seed that failed is run again by itself.
 """
 
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from dagster_project.resources import LakeResource, Listener
 _SEARCH = stage("search")
 
 audits = spec("surf.audits", "python", partitions_def=AUDIT)
+ratings = spec("surf.ratings", "python", partitions_def=AUDIT)
+agreement = spec("surf.agreement", "python", partitions_def=AUDIT)
 
 
 @dg.multi_asset(

@@ -1,6 +1,7 @@
 """Assets of the schema `turf`: what chance finds in the mix, and the traces of audits, a partition each.
 
-The failures of an audit come from its file in the lake's folder `failures`, else they are those that the lake holds.
+The failures of an audit come from its file in the lake's folder `failures`, else from its searches, else they are those
+that were traced before.
 One op makes all tables of the traces, as one transaction; between them the graph shows what follows from what.
 """
 
@@ -15,7 +16,7 @@ traces = audit_asset(
     "duckdb",
     "sql",
     deps={
-        "turf.failures": (),
+        "turf.failures": ("surf.failures",),
         "turf.failure_attributes": (
             "turf.failures", "attributes.words", "attributes.topics", "clusters.centroids", *_SENTENCES,
         ),

@@ -53,14 +53,14 @@ correlations = dg.define_asset_job(
     description="Define features, correlate every pair of them and say what they teach.",
 )
 
-search = dg.define_asset_job(
-    "search",
+surf = dg.define_asset_job(
+    "surf",
     making(stage("search").tables) | checking(stage("audit").tables),
     description="Search the target of an audit for failures, with the seeds of the partitions.",
 )
 
-outcomes = dg.define_asset_job(
-    "outcomes",
+violations = dg.define_asset_job(
+    "violations",
     making([table for name in ("outcomes", "resamples", "rates") for table in stage(name).tables])
     | checking(stage("search").tables),
     description="Tell what the searches of an audit (the partition) found, and how often that violates the rubric.",
@@ -72,4 +72,4 @@ trace = dg.define_asset_job(
     description="Trace the failures of an audit (the partition) to the rows that taught them, and to findings.",
 )
 
-JOBS = [ingest, build, keywords, correlations, search, outcomes, trace]
+JOBS = [ingest, build, keywords, correlations, surf, violations, trace]

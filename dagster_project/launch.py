@@ -90,7 +90,7 @@ def build(lake: Path, flags: Mapping[str, str], progress: Progress, only: Sequen
 
 
 def search(lake: Path, audit: str, seeds: Sequence[int], flags: Mapping[str, str], progress: Progress) -> list[Built]:
-    """Run the jobs `search`, with all `seeds` side by side, and `outcomes`: what each step did, in order.
+    """Run the jobs `surf`, with all `seeds` side by side, and `violations`: what each step did, in order.
 
     MissingTable when there is no such audit, InputError for a seed that has no partition; whatever else the pipeline
     raises on purpose comes out as it is.
@@ -108,9 +108,9 @@ def search(lake: Path, audit: str, seeds: Sequence[int], flags: Mapping[str, str
             for first, last in _runs_of(sorted(set(seeds))):
                 ends = [dg.MultiPartitionKey({"audit": key, "seed": str(seed)}) for seed in (first, last)]
                 tags: dict[str, str] = dict(zip((f"{_RANGE}start", f"{_RANGE}end"), ends, strict=True))
-                built += _run(instance, "search", lake, flags, Listener(progress), tags=tags).built
+                built += _run(instance, "surf", lake, flags, Listener(progress), tags=tags).built
             tags = {"dagster/partition": key}
-            return built + _run(instance, "outcomes", lake, flags, Listener(progress), tags=tags).built
+            return built + _run(instance, "violations", lake, flags, Listener(progress), tags=tags).built
         finally:
             STEPS["calls"](resource.warehouse(), resource.settings(), silent)  # what was paid shows, come what may
 

@@ -19,9 +19,12 @@ from dagster_project import home
 from dagster_project.checks import CONTRACT, DISTRIBUTIONS
 from dagster_project.definitions import defs
 from dagster_project.jobs import JOBS
-from dagster_project.partitions import AUDIT, CHUNK
+from dagster_project.partitions import AUDIT, CHUNK, SEARCH
 from dagster_project.sensors import SENSORS
 
+MAY_COST = {"audit", "search", "resamples", "agreement"}
+"""Steps of an audit that people start: they ask models, or are written beside Dagster."""
+OF_TRACES = {table for stage in AUDIT_STAGES if stage.name in ("traces", "confirmations") for table in stage.tables}
 FILED = [entry for entry in TABLES.values() if not entry.is_view]
 SPECS = {table_name(spec.key): spec for spec in defs.resolve_all_asset_specs()}
 
@@ -43,7 +46,7 @@ def test_an_asset_says_what_the_catalog_says(entry) -> None:
     assert entry.storage in spec.kinds
     assert spec.metadata["dagster/table_name"] == entry.name
     assert [column.name for column in spec.metadata["dagster/column_schema"].columns] == list(entry.column_names)
-    assert spec.partitions_def == {"chunk": CHUNK, "audit": AUDIT}.get(entry.partition)
+    assert spec.partitions_def == {"chunk": CHUNK, "audit": AUDIT, "seed": SEARCH}.get(entry.partition)
     assert not spec.owners
     assert spec.code_version
 
@@ -61,22 +64,42 @@ def test_lineage_of_an_audit_is_what_its_stages_read_and_what_follows_inside(sta
     assert set().union(*deps.values()) - set(stage.tables) == set(stage.reads)
     for place, table in enumerate(stage.tables):
         assert not deps[table] & set(stage.tables[place:]), "a table follows from those before it"
-        assert SPECS[table].automation_condition is not None
+        assert (SPECS[table].automation_condition is None) == (stage.name in MAY_COST)
 
 
 def test_failures_lead_to_findings() -> None:
     graph, reached = defs.resolve_asset_graph(), {asset_key("turf.failures")}
     while more := {child for key in reached for child in graph.get(key).child_keys} - reached:
         reached |= more
-    assert {table_name(key) for key in reached} == {*(table for stage in AUDIT_STAGES for table in stage.tables)}
+    assert {table_name(key) for key in reached} == OF_TRACES
     assert {"report.findings", "turf.triggers"} <= {
         table_name(dep.asset_key) for dep in SPECS["report.confirmations"].deps
     }
 
 
-def test_lineage_has_two_roots_and_no_strangers() -> None:
+def test_searches_lead_to_failures_that_are_traced() -> None:
+    graph = defs.resolve_asset_graph()
+    assert asset_key("surf.candidates") in graph.get(asset_key("surf.failures")).parent_keys
+    assert asset_key("surf.failures") in graph.get(asset_key("turf.failures")).parent_keys
+    mapping = graph.get_partition_mapping(asset_key("surf.failures"), asset_key("surf.candidates"))
+    assert isinstance(mapping, dg.MultiToSingleDimensionPartitionMapping)
+
+
+def test_a_search_is_cut_by_audit_and_seed_and_takes_many_seeds_in_a_run() -> None:
+    job = defs.resolve_job_def("surf")
+    assert job.partitions_def == SEARCH
+    (search,) = [
+        each for each in defs.assets or () if isinstance(each, dg.AssetsDefinition) and each.op.name == "search"
+    ]
+    assert search.backfill_policy == dg.BackfillPolicy.single_run()
+    made = {table_name(key) for key in defs.resolve_job_def("violations").asset_layer.executable_asset_keys}
+    wanted = ("outcomes", "resamples", "rates")
+    assert made == {table for stage in AUDIT_STAGES if stage.name in wanted for table in stage.tables}
+
+
+def test_lineage_has_few_roots_and_no_strangers() -> None:
     roots = {name for name, spec in SPECS.items() if not spec.deps}
-    assert roots == {"corpus.files", "corpus.quarantine", "turf.failures"}
+    assert roots == {"corpus.files", "corpus.quarantine", "surf.audits"}
     assert {table_name(dep.asset_key) for spec in SPECS.values() for dep in spec.deps} <= set(BY_TABLE)
 
 
@@ -108,13 +131,13 @@ def test_the_build_makes_everything_downstream_and_checks_the_corpus() -> None:
     made = {table_name(key) for key in job.asset_layer.executable_asset_keys}
     assert made == {table for stage in STAGES[1:] for table in stage.tables}
     checked = {table_name(key.asset_key) for key in job.asset_layer.asset_graph.asset_check_keys}
-    assert checked == {entry.name for entry in FILED if entry.partition != "audit"}
+    assert checked == {entry.name for entry in FILED if entry.partition not in ("audit", "seed")}
 
 
 def test_the_trace_makes_the_tables_of_an_audit_and_checks_them() -> None:
     job = defs.resolve_job_def("trace")
     made = {table_name(key) for key in job.asset_layer.executable_asset_keys}
-    assert made == {entry.name for entry in FILED if entry.partition == "audit"}
+    assert made == OF_TRACES
     assert {table_name(key.asset_key) for key in job.asset_layer.asset_graph.asset_check_keys} == made
     assert job.partitions_def == AUDIT
 

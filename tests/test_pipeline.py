@@ -29,7 +29,7 @@ OF_VECTORS = {"embeddings", "clusters", "postings", "names", "null", "features",
 NO_TOPICS = ("attributes.words", "attributes.topics")  # no word of so small a mix tells one
 NO_NULL = ("turf.null_hits",)  # no sentence of so small a mix is in ten rows and in a tenth of it at most
 NO_MODEL = ("attributes.failures", "llm.calls")  # rules neither fail nor are paid
-HELD = [name for name, entry in TABLES.items() if not entry.is_view and entry.partition != "audit"]
+HELD = [name for name, entry in TABLES.items() if not entry.is_view and entry.partition not in ("audit", "seed")]
 
 
 def conversation(name: str, *turns: str, source: str | None = None) -> dict[str, Any]:
