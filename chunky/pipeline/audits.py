@@ -142,9 +142,10 @@ def failures_of_audit(lake: Warehouse, audit: str) -> list[Failure]:
     Raises InputError for a record that cannot be traced, and where the rubric of a failure was a file that the lake
     does not have; MissingTable when there is neither.
     """
+    folders = rubrics.folders_of(lake.root)
     if path := audit_files(lake).get(audit):
         source = Source(str(path), str(path), "", path.stat().st_size)
-        failures, unusable = turf.failures_of(turf.read_records(source), rubrics.rubric)
+        failures, unusable = turf.failures_of(turf.read_records(source), lambda spec: rubrics.rubric(spec, folders))
         if unusable:
             first = unusable[0]
             raise InputError(
@@ -152,14 +153,14 @@ def failures_of_audit(lake: Warehouse, audit: str) -> list[Failure]:
                 "mend them, or take them out of the file",
             )
         return failures
-    return [_again(row) for row in traces_of_audit(lake, audit).failures.iter_rows(named=True)]
+    return [_again(row, folders) for row in traces_of_audit(lake, audit).failures.iter_rows(named=True)]
 
 
-def _again(row: dict[str, str]) -> Failure:
-    """A failure of `turf.failures`, whose rubric is one of the package or a sentence."""
+def _again(row: dict[str, str], folders: Sequence[Path]) -> Failure:
+    """A failure of `turf.failures`, whose rubric is one of the package or of the `folders`, or a sentence."""
     for spec in (row["rubric"], row["violation"]):
         try:
-            failure = turf.failure_of(row["query"], row["response"], rubrics.rubric(spec))
+            failure = turf.failure_of(row["query"], row["response"], rubrics.rubric(spec, folders))
         except ChunkyError:
             continue
         if (failure.rubric.name, failure.rubric.principle) == (row["rubric"], row["violation"]):

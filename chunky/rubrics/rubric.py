@@ -17,7 +17,7 @@ The judge is shown principle to critical; signals and canaries stay hidden from 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 from hashlib import sha256
@@ -57,7 +57,10 @@ class Canary:
 
 @dataclass(frozen=True)
 class Rubric:
-    """A rubric. Free text has a principle and nothing else."""
+    """A rubric. Free text has a principle and nothing else.
+
+    `source` is YAML that `parse_yaml` makes the same rubric of, under the same name.
+    """
 
     name: str
     principle: str
@@ -68,6 +71,7 @@ class Rubric:
     signals: tuple[Signal, ...] = ()
     canaries: tuple[Canary, ...] = ()
     plain_signals: str = "[]"
+    source: str = field(default="", compare=False, repr=False)
 
     def text(self) -> str:
         """The rubric as the judge reads it."""
@@ -95,7 +99,11 @@ def parse_text(name: str, text: str) -> Rubric:
     """A rubric of free text, which is its principle; InputError when there is none."""
     if not text.strip():
         raise InputError("the rubric is empty", "say in a sentence what the assistant should not do")
-    return Rubric(name, text.strip())
+    principle = text.strip()
+    # in quotes, because plain scalars lose line breaks such as U+0085
+    return Rubric(
+        name, principle, source=yaml.safe_dump({"principle": principle}, allow_unicode=True, default_style='"')
+    )
 
 
 def parse_yaml(name: str, text: str) -> Rubric:
@@ -124,7 +132,7 @@ def parse_yaml(name: str, text: str) -> Rubric:
     plain = content.get("signals") or []
     return Rubric(
         name,
-        _evened(principle),
+        principle.strip(),  # line breaks stay: free text may have them, and YAML folds those that mean nothing
         _texts(name, content, "details"),
         tuple(_grade(name, entry) for entry in _entries(name, content, "scoring")),
         _texts(name, content, "critical"),
@@ -132,6 +140,7 @@ def parse_yaml(name: str, text: str) -> Rubric:
         signals_of(plain),
         tuple(_canary(name, entry) for entry in _entries(name, content, "canaries")),
         json.dumps(plain, ensure_ascii=False, sort_keys=True),
+        text,
     )
 
 
