@@ -4,6 +4,9 @@ pool       the attributes that queries are composed of
 sampling   which of them a candidate is given: equation 1
 buffer     the best candidates so far: equation 2
 search     one seeded search, from proposal to convergence
+rates      how often a target violates a rubric (table 1), with intervals from `bootstrap`
+matrix     the rates of all audits as models × behaviors, and `plot`, its picture
+agreement  how far raters agree, people among them (`labels`)
 
 Who writes the queries, answers them and judges is `chunky.llm`; what the lake keeps of it is SQL (`sql/surf/`);
 `chunky.pipeline.searching` runs it.
