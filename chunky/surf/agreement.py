@@ -154,14 +154,15 @@ def _parts(scores: F64, level: str) -> _Parts:
 
 def _alphas(parts: _Parts, counts: npt.NDArray[np.int64]) -> F64:
     """Alpha of each resample, float64 (resamples,), NaN where none differ; `counts` int64 (resamples, units)."""
-    total = counts @ parts.sizes
-    observed = counts @ parts.observed
-    sums = counts @ parts.sums
+    drawn = counts.astype(np.float64)
+    total = drawn @ parts.sizes.astype(np.float64)
+    observed = drawn @ parts.observed
+    sums = drawn @ parts.sums
     if parts.level == "interval":
         squares = total * sums[:, 1]
         expected = 2 * (squares - sums[:, 0] ** 2)
     else:
-        squares = total.astype(np.float64) ** 2
+        squares = total**2
         expected = squares - (sums**2).sum(axis=1)
     varies = expected > _LEAST_SPREAD * np.maximum(squares, 1e-300)
     # D_o / D_e = (observed / n) / (expected / (n (n - 1)))
