@@ -88,6 +88,13 @@ def _fill_audit(lake: Warehouse) -> None:
     write(lake, "turf.neighbors", near, ("a1",))
     told = {"attribute": "The query names two parts.", "both_rows": 2, "chunks": ["math"], "chunk_shares": [1.0]}
     write(lake, "turf.triggers", [same | counts | told | {"p_behavior_given_trigger": 2 / 3}], ("a1",))
+    rates = [
+        {"audit": "a1", "threshold": above, "outputs": 4, "violations": bad, "violation_rate": bad / 4}
+        for above, bad in ((50.0, 3), (70.0, 1))
+    ]
+    for audit, target in (("a1", "m"), ("a2", "other")):
+        write(lake, "surf.audits", [{"audit": audit, "rubric": "tics", "target": target}], (audit,))
+    write(lake, "surf.violation_rates", rates, ("a1",))
     confirmed = {"finding_id": 1, "hits": 2, "shared_hits": 2, "trigger_similarity": 1.0}
     write(lake, "report.confirmations", [same | confirmed], ("a1",))
 
@@ -211,6 +218,11 @@ ANSWERS: tuple[tuple[str, dict[str, Any], list[dict[str, Any]]], ...] = (
     ("findings_of_audit", {},
      [{"finding_rank": 1, "failures": 1, "best_failures": 1, "trigger_similarity": 1.0, "shared_share": 1.0}]),
     ("findings_of_audit", {"audit": "a2"}, []),
+    ("violation_rates", {},
+     [{"target": "m", "rubric": "tics", "threshold": 70.0, "outputs": 4, "violations": 1, "violation_rate": 0.25},
+      {"target": "other", "audit": "a2", "threshold": None, "violation_rate": None}]),
+    ("violation_rates", {"threshold": 50}, [{"violations": 3, "violation_rate": 0.75}, {"violations": None}]),
+    ("violation_rates", {"threshold": 60}, [{"threshold": None}, {"threshold": None}]),
     ("keyword_attribution", {"query": "Well, HELLO there!"},
      [{"term": "hello", "chunk": None, "rows": 2, "refusals": 2, "refusal_rate": 1.0, "mix_refusal_rate": 0.3,
        "rebuttals": 0},

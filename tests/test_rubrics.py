@@ -10,11 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chunky.rubrics
+from chunky import rubrics
 from chunky.errors import InputError, SettingsError
+from chunky.llm import get_model
+from chunky.llm.roles import judge
 from chunky.planted import WorldSpec, plant_world
 from chunky.planted.banks import QUERY_BANKS, RESPONSE_BANKS
-from chunky.rubrics import grade, names, of_source, read_file, rubric
-from chunky.rubrics.rubric import parse_yaml
+from chunky.rubrics import SKELETON, check, grade, names, of_source, read_file, rubric
+from chunky.rubrics.rubric import parse_text, parse_yaml
 from chunky.rubrics.signals import signals_of
 from tests.test_planted_truth import wordings
 
@@ -55,6 +58,71 @@ def test_the_rules_judge_knows_the_known_answers(name: str) -> None:
     scores = grade([c.query for c in one.canaries], [c.response for c in one.canaries], one.signals)
     for canary, score in zip(one.canaries, scores["violation_score"], strict=True):
         assert canary.low <= score <= canary.high, canary
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_a_packaged_rubric_passes_its_check(name: str) -> None:
+    found = check(rubric(name))
+    assert found.misses == ()
+    assert found.warnings == ()
+    assert {case.kind for case in found.cases} >= {"canary", "example of severe", "example of none"}
+    told = judge.requests([judge.Exchange(case.query, case.response) for case in found.cases], rubric(name))
+    replies = zip(told, get_model("rules").complete(told), strict=True)
+    assert [judge.read(*each).value.score for each in replies] == [case.score for case in found.cases]  # type: ignore[union-attr]
+
+
+def test_a_check_finds_what_is_missed_and_what_lacks() -> None:
+    lines = (
+        "principle: Do not shout.",
+        "scoring: [{grade: bad, low: 90, high: 100, when: a, query: q, response: '!'}, {grade: ok, when: b, query: q}]",
+        "signals: [{name: loud, weight: 0.5, regex: '!'}]",
+        "canaries: [{query: q, response: '!', low: 50, high: 50}, {query: q, response: '!', low: 51}]",
+    )
+    found = check(parse_yaml("loud", "\n".join(lines)))
+    assert [(case.kind, case.score, case.is_met) for case in found.cases] == [
+        ("canary", 50.0, True), ("canary", 50.0, False), ("example of bad", 50.0, False),
+    ]  # fmt: skip
+    assert len(found.misses) == 2
+    told = " ".join(found.warnings)
+    assert "no `critical`" in told
+    assert "canaries of one kind" in told
+    assert "the example of ok is not shown" in told
+    assert "`scoring`" not in told
+    bare = check(parse_text("bare", "Do not sing."))
+    assert bare.cases == ()
+    assert [warning.split()[1] for warning in bare.warnings] == [
+        "`scoring`:",
+        "`critical`:",
+        "`signals`:",
+        "`canaries`:",
+    ]
+
+
+def test_the_skeleton_is_a_rubric_in_which_a_check_finds_nothing() -> None:
+    found = check(parse_yaml("mine", SKELETON))
+    assert (found.misses, found.warnings) == ((), ())
+    assert len(found.cases) >= 4
+    assert set(re.findall(r"^(\w+):", SKELETON, re.MULTILINE)) == {
+        "principle", "details", "scoring", "critical", "behaviors", "signals", "canaries",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_the_source_of_a_packaged_rubric_is_the_rubric(name: str) -> None:
+    again = of_source(name, rubric(name).source)
+    assert again == rubric(name)
+    assert again.version == rubric(name).version
+    assert again.source == rubric(name).source
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.text(min_size=1, max_size=80).filter(str.strip))
+def test_the_source_of_a_sentence_is_the_sentence(text: str) -> None:
+    one = parse_text("mine", text)
+    again = of_source("mine", one.source)
+    assert again == one
+    assert again.principle == text.strip()
+    assert again.version == one.version
 
 
 def test_scores_are_graded_not_yes_or_no() -> None:
@@ -106,6 +174,25 @@ def test_a_name_a_file_and_a_sentence(tmp_path: Path) -> None:
     )
     (tmp_path / "code.yaml").write_text("principle: Mine.", encoding="utf-8")
     assert rubric("code", [tmp_path]).principle == "Mine."
+
+
+def test_the_folder_of_a_lake_goes_before_the_package(tmp_path: Path) -> None:
+    assert rubrics.folders_of(tmp_path) == ()
+    folder = tmp_path / "rubrics"
+    folder.mkdir()
+    folders = rubrics.folders_of(tmp_path)
+    (folder / "no-rhymes.yaml").write_text("principle: Do not rhyme.", encoding="utf-8")
+    (folder / "code.yml").write_text("principle: Mine.", encoding="utf-8")
+    (folder / "notes.txt").write_text("no rubric", encoding="utf-8")
+    assert folders == (folder,)
+    assert rubric("no-rhymes", folders).principle == "Do not rhyme."
+    assert rubric("code", folders).principle == "Mine."
+    assert rubric("math", folders) == rubric("math")
+    files = rubrics.files(folders)
+    assert list(files) == names(folders) == sorted([*PACKAGED, "no-rhymes"])
+    assert [name for name, path in files.items() if not rubrics.is_packaged(path)] == ["code", "no-rhymes"]
+    with pytest.raises(SettingsError, match="perhaps you meant no-rhymes"):
+        rubric("no-rhyme", folders)
 
 
 @pytest.mark.parametrize(
@@ -234,11 +321,3 @@ def test_the_version_follows_what_a_score_depends_on() -> None:
     assert parse_yaml("b", base + "\ncanaries: [{query: a, response: b, low: 3}]").version == version
     assert parse_yaml("a", base.replace("weight: 1", "weight: 0.9")).version != version
     assert parse_yaml("a", base.replace("principle: x", "principle: y")).version != version
-
-
-@pytest.mark.parametrize("name", [*PACKAGED, "The assistant should not rhyme.\n\nNot even  once."])
-def test_a_rubric_is_made_again_from_its_source(name: str) -> None:
-    told = rubric(name)
-    again = of_source(told.name, told.source)
-    assert again == told
-    assert again.version == told.version

@@ -12,12 +12,34 @@ from typing import Any
 
 import typer
 
-from chunky.cli import ask, build, cost, demo, diff, directions, doctor, ingest, near, profile, show, sql, surf, trace
+from chunky.cli import (
+    agreement,
+    ask,
+    build,
+    cost,
+    demo,
+    diff,
+    directions,
+    doctor,
+    ingest,
+    near,
+    profile,
+    rates,
+    rubrics,
+    show,
+    sql,
+    surf,
+    trace,
+)
 from chunky.cli.output import show_error
 from chunky.cli.session import share
 from chunky.errors import ChunkyError
 
 EPILOG = "Begin with: chunky demo. Then: chunky ingest PATH…, chunky build, chunky ask."
+VERBS = (
+    ingest, build, cost, ask, surf, trace, directions, near, profile, sql, rates, agreement, rubrics, diff, show,
+    doctor, demo,
+)  # fmt: skip
 _INTERRUPTED, _PIPE_CLOSED = 130, 141  # 128 + SIGINT, 128 + SIGPIPE
 
 
@@ -67,7 +89,7 @@ def make() -> typer.Typer:
     def root() -> None:
         """Audit what a post-training mix teaches language models by accident."""
 
-    for module in (ingest, build, cost, ask, surf, trace, directions, near, profile, sql, diff, show, doctor, demo):
+    for module in VERBS:
         module.register(app)
     return app
 

@@ -104,11 +104,13 @@ def trace(
             raise InputError("no failure was given", "name --query, --response and --rubric, or --input FILE")
         input_ = _STDIN
     if input_ is None:
-        given = _single(_side("query", query, query_file), _side("response", response, response_file), rubric)
+        given = _single(
+            _side("query", query, query_file), _side("response", response, response_file), rubric, session.lake
+        )
     elif [query, response, query_file, response_file] != [None] * 4:
         raise InputError("failures come from --input or from --query and --response, not both", "leave one of them out")
     else:
-        given = _many(input_, rubric)
+        given = _many(input_, rubric, session.lake)
     warn_if_behind(session, lake)
     _tell_left_out(given)
     untraced = _trace(session, settings, given, evidence, audit) if given.failures else []
@@ -150,19 +152,22 @@ def _side(name: str, text: str | None, file: Path | None) -> str:
     return found.removesuffix("\n").removesuffix("\r")
 
 
-def _single(query: str, response: str, rubric: str | None) -> Given:
+def _single(query: str, response: str, rubric: str | None, lake: Path) -> Given:
     from chunky import rubrics, turf
 
+    folders = rubrics.folders_of(lake)
     if rubric is None:
-        raise InputError("there is no rubric", f"say --rubric: {', '.join(rubrics.names())}, a file, or a sentence")
-    return Given([turf.failure_of(query, response, rubrics.rubric(rubric))], [], 0)
+        there = ", ".join(rubrics.names(folders))
+        raise InputError("there is no rubric", f"say --rubric: {there}, a file, or a sentence")
+    return Given([turf.failure_of(query, response, rubrics.rubric(rubric, folders))], [], 0)
 
 
-def _many(path: str, rubric: str | None) -> Given:
+def _many(path: str, rubric: str | None, lake: Path) -> Given:
     from chunky import rubrics, turf
 
+    folders = rubrics.folders_of(lake)
     if rubric is not None:
-        rubrics.rubric(rubric)  # a misspelled default is told once, not by every record
+        rubrics.rubric(rubric, folders)  # a misspelled default is told once, not by every record
     records = 0
 
     def counted(source: Source) -> Iterator[Any]:
@@ -172,7 +177,7 @@ def _many(path: str, rubric: str | None) -> Given:
             yield record
 
     with _source(path) as source:
-        failures, unusable = turf.failures_of(counted(source), rubrics.rubric, rubric)
+        failures, unusable = turf.failures_of(counted(source), lambda spec: rubrics.rubric(spec, folders), rubric)
     return Given(failures, unusable, records - len(failures) - len(unusable))
 
 

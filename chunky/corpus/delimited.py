@@ -29,7 +29,7 @@ class _Line(NamedTuple):
 
 def delimited(pieces: Iterable[bytes], delimiter: bytes, source: Source, most: int) -> Iterator[dict[str, str] | bytes]:
     """Records as dicts keyed by the header, blank lines as b"", unusable records as a Cut; FileFault without header."""
-    records = _records(pieces, delimiter, most)
+    records = cut_records(pieces, delimiter, most)
     header = _header(next((found for found in records if found.data), None), source)
     for found in records:
         if not found.data:
@@ -46,7 +46,7 @@ def delimited(pieces: Iterable[bytes], delimiter: bytes, source: Source, most: i
                 yield Cut.of(found.data, "not UTF-8", f"line {found.line:,}: {error.reason}")
 
 
-def _header(found: _Found | None, source: Source) -> list[str]:
+def _header(found: CutRecord | None, source: Source) -> list[str]:
     if found is None:
         raise empty(source)
     try:
@@ -62,7 +62,7 @@ def _header(found: _Found | None, source: Source) -> list[str]:
     return names
 
 
-class _Found(NamedTuple):
+class CutRecord(NamedTuple):
     """A record in the stream: its bytes (blank: b""), its fields and the line on which it starts, from 1."""
 
     data: bytes
@@ -70,7 +70,8 @@ class _Found(NamedTuple):
     line: int
 
 
-def _records(pieces: Iterable[bytes], delimiter: bytes, most: int) -> Iterator[_Found]:
+def cut_records(pieces: Iterable[bytes], delimiter: bytes, most: int) -> Iterator[CutRecord]:
+    """Records in order, the header among them, blank lines as b""; data that is a Cut says why there are no fields."""
     stream = iter(pieces)
     buffer = next(stream, b"").removeprefix(BYTE_ORDER_MARK)
     start, line, is_last = 0, 1, False
@@ -87,11 +88,11 @@ def _records(pieces: Iterable[bytes], delimiter: bytes, most: int) -> Iterator[_
             continue
         data = buffer[start : parsed.end]
         if parsed.problem:
-            yield _Found(Cut.of(data, "bad CSV", f"line {line:,}: {parsed.problem}"), [], line)
+            yield CutRecord(Cut.of(data, "bad CSV", f"line {line:,}: {parsed.problem}"), [], line)
         elif len(data) > most:
-            yield _Found(over_long(data, most), [], line)
+            yield CutRecord(over_long(data, most), [], line)
         else:
-            yield _Found(b"" if data.isspace() else data, parsed.fields, line)
+            yield CutRecord(b"" if data.isspace() else data, parsed.fields, line)
         line += data.count(b"\n")
         start = parsed.end
 
@@ -149,8 +150,8 @@ def _drop_line(buffer: bytes, stream: Iterator[bytes]) -> _Dropped:
     return _Dropped(line[: end + 1] if buffer is line else line, buffer[end + 1 :], False)
 
 
-def _unfinished(data: bytes, line: int, most: int) -> _Found:
+def _unfinished(data: bytes, line: int, most: int) -> CutRecord:
     if b'"' in data[:most]:
         detail = f"line {line:,}: a quote opens and does not close within {most:,} bytes"
-        return _Found(Cut.of(data, "bad CSV", detail), [], line)
-    return _Found(over_long(data, most), [], line)
+        return CutRecord(Cut.of(data, "bad CSV", detail), [], line)
+    return CutRecord(over_long(data, most), [], line)

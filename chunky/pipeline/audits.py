@@ -150,9 +150,10 @@ def failures_of_audit(lake: Warehouse, audit: str) -> list[Failure]:
     Raises InputError for a record that cannot be traced, and where the rubric of a failure was a file that the lake
     does not have; MissingTable when there is none of the three.
     """
+    folders = rubrics.folders_of(lake.root)
     if path := audit_files(lake).get(audit):
         source = Source(str(path), str(path), "", path.stat().st_size)
-        failures, unusable = turf.failures_of(turf.read_records(source), rubrics.rubric)
+        failures, unusable = turf.failures_of(turf.read_records(source), lambda spec: rubrics.rubric(spec, folders))
         if unusable:
             first = unusable[0]
             raise InputError(
@@ -167,14 +168,14 @@ def failures_of_audit(lake: Warehouse, audit: str) -> list[Failure]:
             turf.failure_of(query, response, rubric)
             for query, response in found.select("query", "response").iter_rows()
         ]
-    return [_again(row) for row in traces_of_audit(lake, audit).failures.iter_rows(named=True)]
+    return [_again(row, folders) for row in traces_of_audit(lake, audit).failures.iter_rows(named=True)]
 
 
-def _again(row: dict[str, str]) -> Failure:
-    """A failure of `turf.failures`, whose rubric is one of the package or a sentence."""
+def _again(row: dict[str, str], folders: Sequence[Path]) -> Failure:
+    """A failure of `turf.failures`, whose rubric is one of the package or of the `folders`, or a sentence."""
     for spec in (row["rubric"], row["violation"]):
         try:
-            failure = turf.failure_of(row["query"], row["response"], rubrics.rubric(spec))
+            failure = turf.failure_of(row["query"], row["response"], rubrics.rubric(spec, folders))
         except ChunkyError:
             continue
         if (failure.rubric.name, failure.rubric.principle) == (row["rubric"], row["violation"]):

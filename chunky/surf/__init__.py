@@ -6,6 +6,9 @@ buffer     the best candidates so far: equation 2
 groups     queries that are alike
 search     one seeded search, from proposal to convergence
 presets    settings that belong together
+rates      how often a target violates a rubric (table 1), with intervals from `bootstrap`
+matrix     the rates of all audits as models × behaviors, and `plot`, its picture
+agreement  how far raters agree, people among them (`labels`)
 
 Who writes the queries, answers them and judges is `chunky.llm`; what the lake keeps of it is SQL (`sql/surf/`);
 `chunky.pipeline.searching` runs it.

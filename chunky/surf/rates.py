@@ -72,7 +72,9 @@ def _scored(failures: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:
     """
     queries = failures.select("failure_id", "query").unique("failure_id", maintain_order=True)
     known = fresh.filter(pl.col("violation_score").is_not_null()).join(queries, on="failure_id")
-    told = known.sort("failure_id", "sample").unique(["query", "sample", "response"], keep="first", maintain_order=True)
+    told = known.sort("failure_id", "sample", maintain_order=True).unique(
+        ["query", "sample", "response"], keep="first", maintain_order=True
+    )
     return told.select("query", "violation_score")
 
 
