@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
 
 from chunky import mixture
 from chunky.attributes import Fitted
+from chunky.errors import MissingTable
 from chunky.lens import Lens
 from chunky.llm.mix import Ask
 from chunky.mixture import MixIndex
+from chunky.pipeline.last import Last, Rows
 from chunky.settings import Settings
 from chunky.warehouse import Warehouse
 
@@ -22,63 +23,68 @@ F32 = npt.NDArray[np.float32]
 
 __all__ = ["MixAnswers", "index_of"]
 
-_NEIGHBORS = 50  # at a sharpness of 20 those behind have a ten-thousandth of the mass, where scores differ at all
-_TEXTS = "select row_id, query, response from corpus.rows"
+_NEIGHBORS = 50  # behind them is next to nothing to draw: 0.2 of a score is e⁴ at temperature 1
+_READ = ("corpus.rows", "attributes.words")
+
+
+@dataclass(frozen=True)
+class _Opened:
+    index: MixIndex
+    responses: Rows
+
+
+_opened: Last[_Opened] = Last()
 
 
 class MixAnswers:
-    """Answers as the rows of `lake` do; the index is made when it is first needed, and shared within a process."""
+    """Answers as the rows of `lake` do. The index is made when the first is asked for, and shared within a process."""
 
     def __init__(self, lake: Warehouse, settings: Settings) -> None:
         self._lake, self._settings = lake, settings
 
     def __call__(self, asks: Sequence[Ask]) -> list[str]:
         """A response for each, drawn from those of the nearest prompts; MissingTable for a lake without rows."""
-        index = index_of(self._lake, self._settings)
-        chosen = np.array(self.rows(index, asks), np.int64)
-        with Lens(self._lake, self._settings) as lens:
-            wanted = pa.table({"row_id": pa.array(np.unique(chosen))})
-            with lens.registered(wanted=wanted):
-                found = lens.table("select row_id, response from corpus.rows inner join wanted using (row_id)")
-        texts: dict[int, str] = dict(pl.DataFrame(found).iter_rows())
-        return [texts[row_id] for row_id in chosen.tolist()]
+        opened = _open(self._lake, self._settings)
+        chosen = rows_of(opened.index, asks)
+        texts = opened.responses(chosen)
+        return [texts[row_id] for row_id in chosen]
 
-    def rows(self, index: MixIndex, asks: Sequence[Ask]) -> list[int]:
-        """The row whose response answers, for each of `asks`: one of the query's own where the mix has the query."""
-        texts = pl.Series("text", [ask.query for ask in asks], dtype=pl.String)
-        literal = index.literal(texts)
-        strange = np.flatnonzero(literal < 0).tolist()
-        near = index.nearest([asks[place].query for place in strange], _NEIGHBORS)
-        places = dict(zip(strange, range(len(strange)), strict=True))
-        found = []
-        for place, ask in enumerate(asks):
-            numbers, scores = literal[place : place + 1], np.ones(1, np.float32)
-            if place in places:
-                numbers, scores = near.numbers[places[place]].astype(np.int64), near.scores[places[place]]
-            counts = index.rows_from[numbers + 1] - index.rows_from[numbers]
-            shares = mixture.probabilities(scores, counts, ask.temperature)
-            draw = mixture.uniforms(ask.query, ask.sample, ask.seed) if ask.temperature > 0 else (0.0, 0.0)
-            which, row = mixture.chosen(shares, counts, draw)
-            found.append(int(index.rows(int(numbers[which]))[row]))
-        return found
+
+def rows_of(index: MixIndex, asks: Sequence[Ask]) -> list[int]:
+    """The row whose response answers, for each of `asks`: one of the query's own where the mix has the query."""
+    literal = index.literal(pl.Series("text", [ask.query for ask in asks], dtype=pl.String))
+    strange = np.flatnonzero(literal < 0).tolist()
+    near = index.nearest([asks[place].query for place in strange], _NEIGHBORS)
+    places = dict(zip(strange, range(len(strange)), strict=True))
+    found = []
+    for place, ask in enumerate(asks):
+        numbers, scores = literal[place : place + 1], np.ones(1, np.float32)
+        if place in places:
+            numbers, scores = near.numbers[places[place]].astype(np.int64), near.scores[places[place]]
+        counts = index.rows_from[numbers + 1] - index.rows_from[numbers]
+        shares = mixture.probabilities(scores, counts, ask.temperature)
+        draw = mixture.uniforms(ask.query, ask.sample, ask.seed) if ask.temperature > 0 else (0.0, 0.0)
+        which, row = mixture.chosen(shares, counts, draw)
+        found.append(int(index.rows(int(numbers[which]))[row]))
+    return found
 
 
 def index_of(lake: Warehouse, settings: Settings) -> MixIndex:
-    """The index of a lake's prompts as they are now; the last one made stays in memory for the whole process."""
-    versions = tuple(lake.version(name) for name in ("corpus.rows", "attributes.words", "keywords.phrases"))
-    return _index(str(lake.root.resolve()), versions, settings.attributes.word_vectors, settings.model_dump_json())
+    """The index of a lake's prompts as they are now; MissingTable for a lake without rows."""
+    return _open(lake, settings).index
 
 
-@lru_cache(maxsize=1)
-def _index(root: str, versions: tuple[str, ...], vectors: str, settings: str) -> MixIndex:
-    lake, chosen = Warehouse(root), Settings.model_validate_json(settings)
-    with Lens(lake, chosen) as lens:
-        points = _points(lens)
-        return mixture.build(_rows(lens), points)
+def _open(lake: Warehouse, settings: Settings) -> _Opened:
+    if not lake.rows("corpus.rows"):
+        raise MissingTable("the lake holds no rows, and so no answers", "take files in first: chunky ingest PATH…")
 
+    def make() -> _Opened:
+        with Lens(lake, settings) as lens:
+            points = _points(lens)
+            index = mixture.build(lens.batches("select row_id, query, response from corpus.rows", rows=16_384), points)
+        return _Opened(index, Rows(Lens(lake, settings), "response"))
 
-def _rows(lens: Lens) -> Iterator[pa.RecordBatch]:
-    yield from lens.batches(_TEXTS, rows=16_384)
+    return _opened.of((lake.root.resolve(), *(lake.version(name) for name in _READ)), make)
 
 
 def _points(lens: Lens) -> Callable[[pl.Series], F32] | None:

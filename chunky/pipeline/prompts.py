@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ from chunky.errors import MissingTable
 from chunky.lens import Lens
 from chunky.llm.rules import Wanted
 from chunky.mixture import text_hashes
+from chunky.pipeline.last import Last, Rows
 from chunky.recombining import Generator, Material, QueryExtractor
 from chunky.settings import Settings
 from chunky.warehouse import Warehouse
@@ -41,6 +41,9 @@ group by all having count(*) = 1
 """
 
 
+_generators: Last[Generator] = Last()
+
+
 class Prompts:
     """Prompts with wanted attributes; what the lake holds is read when the first is wanted."""
 
@@ -53,34 +56,15 @@ class Prompts:
 
 
 def generator_of(lake: Warehouse, settings: Settings, fitted: Callable[[], Fitted]) -> Generator:
-    """The generator of a lake as it is now; the last one made stays in memory for the whole process."""
+    """The generator of a lake as it is now, one for all who ask in a process."""
     if missing := [name for name in NEEDED if not lake.parts(name)]:
         raise MissingTable(f"{missing[0]} is not built yet", "build the lake: chunky build")
-    versions = tuple(lake.version(name) for name in NEEDED)
-    return _generator(_Keyed(str(lake.root.resolve()), versions, lake, settings, fitted))
+    key = (lake.root.resolve(), *(lake.version(name) for name in NEEDED))
+    return _generators.of(key, lambda: _read(lake, settings, fitted()))
 
 
-class _Keyed:
-    """What a generator is made of, equal where lake and versions are."""
-
-    def __init__(
-        self, root: str, versions: tuple[str, ...], lake: Warehouse, settings: Settings, fitted: Callable[[], Fitted]
-    ) -> None:
-        self.key = (root, versions)
-        self.lake, self.settings, self.fitted = lake, settings, fitted
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Keyed) and self.key == other.key
-
-
-@lru_cache(maxsize=1)
-def _generator(keyed: _Keyed) -> Generator:
-    lake, settings = keyed.lake, keyed.settings
-    fitted = keyed.fitted()
-    lens = Lens(lake, settings)  # stays open with the generator: opening takes half a second
+def _read(lake: Warehouse, settings: Settings, fitted: Fitted) -> Generator:
+    lens = Lens(lake, settings)  # stays open with the generator, which looks up rows
     clusters = lens.table(_CLUSTERS)
     ids = clusters["cluster_id"].to_numpy()
     sentences = pl.DataFrame(lens.table(_SENTENCES))
@@ -95,12 +79,10 @@ def _generator(keyed: _Keyed) -> Generator:
     known |= {name: numbers[cluster] for name, cluster in named if cluster in numbers}
     known |= dict(zip(clusters["cluster"].to_pylist(), range(len(ids)), strict=True))
     of_attribute = {attribute: numbers[cluster] for _, attribute, cluster in sentences.iter_rows()}
-    return Generator(
-        Material(
-            known, offsets, members, rows["query_chars"].to_numpy().astype(np.int32), _Texts(lens, row_ids),
-            _Clusters(fitted, of_attribute), lambda texts: _stand_in(hashes, texts),
-        )
-    )  # fmt: skip
+    chars = rows["query_chars"].to_numpy().astype(np.int32)
+    texts, clusters_of = _Texts(Rows(lens, "query"), row_ids), _Clusters(fitted, of_attribute)
+    material = Material(known, offsets, members, chars, texts, clusters_of, lambda prompts: _stand_in(hashes, prompts))
+    return Generator(material)
 
 
 def _postings(lens: Lens, ids: I64, row_ids: I64) -> tuple[I64, I32]:
@@ -112,7 +94,8 @@ def _postings(lens: Lens, ids: I64, row_ids: I64) -> tuple[I64, I32]:
             clusters = np.searchsorted(ids, batch["cluster_id"].to_numpy())
             rows = np.searchsorted(row_ids, batch["row_id"].to_numpy())
             parts.append(clusters << 32 | rows)
-    packed = np.unique(np.concatenate(parts))
+    packed = np.sort(np.concatenate(parts))  # np.unique by hashing took 9 s where this takes one
+    packed = packed[np.diff(packed, prepend=-1) != 0]  # a row may have two sentences of a cluster
     offsets[1:] = np.cumsum(np.bincount(packed >> 32, minlength=len(ids)))
     return offsets, (packed & 0xFFFFFFFF).astype(np.int32)
 
@@ -137,8 +120,8 @@ def _stand_in(hashes: npt.NDArray[np.uint64], texts: Sequence[str]) -> list[bool
 class _Texts:
     """Prompts by row number; those asked for before are remembered, up to a limit."""
 
-    def __init__(self, lens: Lens, row_ids: I64) -> None:
-        self._lens, self._row_ids = lens, row_ids
+    def __init__(self, rows: Rows, row_ids: I64) -> None:
+        self._rows, self._row_ids = rows, row_ids
         self._known: dict[int, str] = {}
 
     def __call__(self, numbers: Sequence[int]) -> list[str]:
@@ -147,11 +130,9 @@ class _Texts:
             self._known.clear()
             strange = sorted(set(numbers))
         if strange:
-            ids = self._row_ids[strange]
-            with self._lens.registered(wanted=pa.table({"row_id": pa.array(ids)})):
-                found = self._lens.table("select row_id, query from corpus.rows inner join wanted using (row_id)")
-            places = np.searchsorted(self._row_ids, found["row_id"].to_numpy())
-            self._known |= dict(zip(places.tolist(), found["query"].to_pylist(), strict=True))
+            ids = self._row_ids[strange].tolist()
+            texts = self._rows(ids)
+            self._known |= {number: texts[row_id] for number, row_id in zip(strange, ids, strict=True)}
         return [self._known[number] for number in numbers]
 
 

@@ -24,23 +24,23 @@ _SHORT = 400  # characters of a donor that is put in whole
 def opening(base: str, donor: str) -> str | None:
     """The donor's first sentence, then the base."""
     found = _SENTENCE.match(donor)
-    return None if found is None else _joined(found[1].strip(), base)
+    return None if found is None else _joined(found[1], base)
 
 
 def closing(base: str, donor: str) -> str | None:
     """The base, then the donor's last sentence."""
     found = _LAST_SENTENCE.search(donor)
-    return None if found is None else _joined(base, found[1].strip())
+    return None if found is None else _joined(base, found[1])
 
 
 def before(base: str, donor: str) -> str | None:
     """The whole donor, then the base."""
-    return _joined(donor.strip(), base) if len(donor) <= _SHORT else None
+    return _joined(donor, base) if len(donor) <= _SHORT else None
 
 
 def after(base: str, donor: str) -> str | None:
     """The base, then the whole donor."""
-    return _joined(base, donor.strip()) if len(donor) <= _SHORT else None
+    return _joined(base, donor) if len(donor) <= _SHORT else None
 
 
 def below(base: str, donor: str) -> str | None:
@@ -131,7 +131,9 @@ def grafts(base: str, donor: str) -> list[str]:
     return list(dict.fromkeys(text for text in found if text and text.strip() and text != base and len(text) <= limit))
 
 
-def _joined(first: str, second: str) -> str:
-    """Two texts, on lines of their own where one of them has lines, else as sentences of one."""
+def _joined(first: str, second: str) -> str | None:
+    """Two texts, on lines of their own where one of them has lines, else as sentences of one; None to say it twice."""
+    if first.strip() in second or second.strip() in first:
+        return None
     gap = "\n\n" if "\n" in first.strip() or "\n" in second.strip() else " "
     return f"{first.strip()}{gap}{second.strip()}"
