@@ -65,7 +65,9 @@ def spec(
 
 
 def _dep(upstream: str, entry: Table) -> dg.AssetDep:
-    """An upstream table: one that is cut by audit and seed as well is needed for all seeds of the audit."""
+    """An upstream table: of one that is cut by audit and seed all seeds of the audit; a search reads all chunks."""
+    if entry.partition == "seed" and table(upstream).partition == "chunk":
+        return dg.AssetDep(asset_key(upstream), partition_mapping=dg.AllPartitionMapping())
     if {table(upstream).partition, entry.partition} != {"audit", "seed"}:
         return dg.AssetDep(asset_key(upstream))
     with warnings.catch_warnings():  # the one mapping that says it: beta since 2023

@@ -10,7 +10,8 @@ from dagster_project.sensors import SENSORS
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
-        [corpus, keywords, attributes, embeddings, clusters, correlations, report, surf, turf, llm]
+        [corpus, keywords, attributes, embeddings, clusters, correlations, report, surf, turf, llm],
+        include_specs=True,
     ),
     asset_checks=CHECKS,
     jobs=JOBS,
