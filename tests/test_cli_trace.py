@@ -333,7 +333,7 @@ def test_what_the_mix_does_not_have_is_answered(traced: Path, response: str) -> 
     assert trace["response"] == response
 
 
-def test_without_a_trigger_people_are_told_what_that_means_and_what_to_try(traced: Path) -> None:
+def test_without_a_trigger_people_are_estimatedwhat_that_means_and_what_to_try(traced: Path) -> None:
     shown = invoke(traced, "trace", *single(query="Which river?")).stdout
     assert "nothing in this query goes" in shown
     assert "This is an answer" in shown
@@ -368,6 +368,13 @@ def test_the_method_of_the_paper_ranks_by_hits(traced: Path) -> None:
     assert len(hits) == 5
 
 
+def test_a_dry_run_traces_nothing(copy: Path) -> None:
+    assert "nothing will be spent" in invoke(copy, "trace", *single(), "--dry-run").stdout
+    estimated = json.loads(invoke(copy, "trace", *single(), "--dry-run", "--json", "--audit", "mine").stdout)
+    assert estimated == {"estimates": [], "max_cost": None}
+    assert audits_of_lake(Warehouse(copy)) == ()
+
+
 # for people --------------------------------------------------------------------------------------------------------
 
 
@@ -382,7 +389,7 @@ def test_people_see_the_sentence_the_numbers_and_rows_with_what_they_show(traced
     assert "rows that teach it" not in invoke(traced, "trace", *single(), "--evidence", "0").stdout
 
 
-def test_of_several_failures_each_is_told_and_then_the_sum(traced: Path) -> None:
+def test_of_several_failures_each_is_estimatedand_then_the_sum(traced: Path) -> None:
     result = invoke(traced, "trace", text=lines_of(FAILURE, UNCUED))
     assert "failure 1 of 2 · traced" in result.stdout
     assert "failure 2 of 2 · no trigger found" in result.stdout
@@ -412,7 +419,7 @@ def test_a_terminal_gets_color_and_no_hostile_character(traced: Path) -> None:
 # audits ------------------------------------------------------------------------------------------------------------
 
 
-def test_an_audit_is_kept_in_the_lake_and_told_the_same(copy: Path) -> None:
+def test_an_audit_is_kept_in_the_lake_and_estimatedthe_same(copy: Path) -> None:
     text = lines_of(UNCUED, FAILURE)
     plain = told(copy, text=text)
     for _ in range(2):  # traced, then read from the lake
@@ -422,6 +429,7 @@ def test_an_audit_is_kept_in_the_lake_and_told_the_same(copy: Path) -> None:
     lake = Warehouse(copy)
     assert audits_of_lake(lake) == ("mine | [x]",)
     assert lake.rows("turf.failures") == 2
+    assert list(lake.parts("report.confirmations")) == [("mine | [x]",)]
     first = lake.parts("turf.traces")
     told(copy, "--audit", "mine | [x]", text=lines_of(FAILURE, UNCUED))
     assert lake.parts("turf.traces") == first

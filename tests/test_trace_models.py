@@ -295,6 +295,21 @@ def test_a_budget_holds_over_both_judges(world: World) -> None:
     assert world.server.paid.total() == 3
 
 
+def test_an_estimate_counts_the_calls_that_a_trace_makes(world: World) -> None:
+    given = [FAILURE, Failure(FAILURE.query, OTHER.response, RUBRIC), OTHER]
+    described, picked = pipeline.trace_estimates(world.lake, world.settings, given)
+    assert (described.calls, described.held_calls, described.is_bound) == (4, 0, False)
+    assert (picked.items, picked.calls, picked.is_bound, picked.what) == (3, 3, True, "failures")
+    assert described.usd is not None
+    assert world.server.seen.total() == 0
+    trace(world, *given)
+    assert world.server.paid.total() == described.calls + 2, "equal responses have equal picks"
+    described, _ = pipeline.trace_estimates(world.lake, world.settings, given)
+    assert (described.held_calls, described.usd) == (4, 0)
+    rules = world.settings.model_copy(update={"extractor": "rules", "crux_picker": "rules"})
+    assert pipeline.trace_estimates(world.lake, rules, given) == []
+
+
 def test_a_lake_of_a_model_is_not_traced_by_rules(world: World) -> None:
     rules = world.settings.model_copy(update={"extractor": "rules"})
     with pytest.raises(SettingsError) as caught:
@@ -318,3 +333,4 @@ def test_the_command_tells_what_failed_and_goes_on(world: World, tmp_path: Path)
     assert failed["explanation"].startswith("This failure cannot be traced: ")
     assert list(failed) == list(traced)
     assert "the failure “Kindly name the color of a boat.” cannot be traced" in result.stderr
+    assert "extractor openai:model" in result.stderr.partition("cannot be traced")[0], "what it takes is said before"

@@ -20,17 +20,19 @@ __all__ = ["Estimate", "estimate"]
 
 BYTES_A_TOKEN = 4
 _MESSAGE_TOKENS = 4  # what chat templates put around a message
-_REPLY_TOKENS = {"extractor": 250, "summarizer": 40}  # ten sentences of 5 to 20 words as JSON; one of at most 20
+# ten sentences of 5 to 20 words as JSON; one of at most 20 words; three numbers
+_REPLY_TOKENS = {"extractor": 250, "summarizer": 40, "crux_picker": 15}
 _TRUSTED = 20  # answers from which on the ledger's own counts are taken
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What one role of a build is expected to take.
+    """What one role of a build or of a trace is expected to take.
 
-    `items`: corpus rows or clusters; `calls`: requests for them, of which `held_calls` are in the ledger already by the
-    share of the sample that is; tokens and `usd` of the others, `usd` None without a price. `basis` says where the
-    tokens come from; `is_bound` that the number of items is a bound, because what comes before is not built.
+    `items`: how many corpus rows, clusters or failures (`what`); `calls`: requests for them, of which `held_calls` are
+    in the ledger already by the share of the sample that is; tokens and `usd` of the others, `usd` None without a
+    price. `basis` says where the tokens come from; `is_bound` that the number of items or calls is a bound, because
+    what comes before is not built.
     """
 
     role: str
@@ -44,6 +46,7 @@ class Estimate:
     price_date: date | None
     basis: str
     is_bound: bool = False
+    what: str = "items"
 
 
 def estimate(
@@ -57,6 +60,7 @@ def estimate(
     usage: Usage | None,
     price: Price | None,
     is_bound: bool = False,
+    what: str = "items",
 ) -> Estimate:
     """The estimate for `calls` like those of `sample`, of which `held_share` cost nothing."""
     held = round(calls * held_share)
@@ -71,7 +75,7 @@ def estimate(
     tokens = round(left * inputs), round(left * outputs)
     cost = None if price is None else usd(price.nano(*tokens))
     return Estimate(
-        role, model, items, calls, held, *tokens, cost, None if price is None else price.as_of, basis, is_bound
+        role, model, items, calls, held, *tokens, cost, None if price is None else price.as_of, basis, is_bound, what
     )
 
 

@@ -12,8 +12,8 @@ import typer
 
 from chunky.cli import work
 from chunky.cli.ingest import show_ingested
-from chunky.cli.money import estimate_lines
-from chunky.cli.output import Head, count, seconds, visible
+from chunky.cli.money import tell_estimates
+from chunky.cli.output import Head, count, seconds
 from chunky.cli.progress import watching
 from chunky.cli.session import Session, session_of
 from chunky.errors import SettingsError
@@ -85,18 +85,7 @@ def _tell_costs(session: Session, only: Sequence[str] | None, is_asked: bool) ->
     settings, lake = session.settings, session.warehouse(must_exist=False)
     if not pipeline.roles_by_models(settings) and not is_asked:
         return
-    found = pipeline.estimates(lake, settings, only)
-    if is_asked and session.is_json:
-        session.printer.json({"estimates": [asdict(one) for one in found], "max_cost": settings.llm.max_cost})
-        return
-    lines = ["no model has anything to do: nothing will be spent"]
-    if found:
-        lines = estimate_lines(found, settings.llm.max_cost)
-    for line in lines if is_asked or not session.is_quiet else ():
-        if is_asked:
-            session.printer.line(visible(line))
-        else:
-            sys.stderr.write(f"{visible(line)}\n")
+    tell_estimates(session, pipeline.estimates(lake, settings, only), is_asked)
 
 
 def _forget_failures(session: Session) -> None:

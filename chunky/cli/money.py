@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from chunky.cli.output import count, seconds
+from chunky.cli.output import count, seconds, visible
 
 if TYPE_CHECKING:
+    from chunky.cli.session import Session
     from chunky.llm.tally import Tally
     from chunky.pipeline import Estimate
 
@@ -61,7 +64,7 @@ def _kinds(tally: Tally) -> str:
 
 
 def estimate_lines(estimates: Sequence[Estimate], max_cost: float | None) -> list[str]:
-    """What the models of a build will take, a line a role, then the sum beside the limit."""
+    """What models will take, a line a role, then the sum beside the limit."""
     lines = [_estimate_line(estimate) for estimate in estimates]
     unknown = [estimate for estimate in estimates if estimate.usd is None]
     total = None if unknown else sum(estimate.usd or 0 for estimate in estimates)
@@ -70,16 +73,29 @@ def estimate_lines(estimates: Sequence[Estimate], max_cost: float | None) -> lis
     models = dict.fromkeys(estimate.model for estimate in unknown)
     lines += [f"  no price is known for {model}: write it into prices.toml of the lake" for model in models]
     if total is not None and max_cost is not None and total > max_cost:
-        lines.append("  that is above the limit: the build would stop there, and keep what was paid for")
+        lines.append("  that is above the limit: it would end there, and keep what was paid for")
     return lines
 
 
+def tell_estimates(session: Session, found: Sequence[Estimate], is_asked: bool) -> None:
+    """Say what models will take before they do: on stderr, or as the result where that `is_asked` for."""
+    limit = session.settings.llm.max_cost
+    if is_asked and session.is_json:
+        session.printer.json({"estimates": [asdict(one) for one in found], "max_cost": limit})
+        return
+    lines = estimate_lines(found, limit) if found else ["no model has anything to do: nothing will be spent"]
+    for line in lines if is_asked or not session.is_quiet else ():
+        if is_asked:
+            session.printer.line(visible(line))
+        else:
+            sys.stderr.write(f"{visible(line)}\n")
+
+
 def _estimate_line(estimate: Estimate) -> str:
-    what = {"extractor": "rows", "summarizer": "clusters"}[estimate.role]
     price = "" if estimate.price_date is None else f", prices of {estimate.price_date.isoformat()}"
     held = f" ({count(estimate.held_calls)} of them in the ledger)" if estimate.held_calls else ""
     return (
-        f"{estimate.role} {estimate.model}: {'at most ' if estimate.is_bound else ''}{count(estimate.items)} {what}, "
-        f"{count(estimate.calls)} calls{held}, {count(estimate.input_tokens)} tokens in, "
+        f"{estimate.role} {estimate.model}: {'at most ' if estimate.is_bound else ''}{count(estimate.items)} "
+        f"{estimate.what}, {count(estimate.calls)} calls{held}, {count(estimate.input_tokens)} tokens in, "
         f"{count(estimate.output_tokens)} out, {dollars(estimate.usd)}{price} [{estimate.basis}]"
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from chunky.cli.ask import warn_if_behind
+from chunky.cli.money import tell_estimates
 from chunky.cli.output import count, visible
 from chunky.cli.progress import Watcher, watching
 from chunky.cli.session import Session, session_of
@@ -81,6 +82,11 @@ def trace(
     audit: Annotated[
         str, typer.Option(metavar="NAME", help="Keep the traces in the lake, as this audit, in place of what it held.")
     ] = "",
+    max_cost: Annotated[
+        float | None,
+        typer.Option("--max-cost", metavar="USD", min=0, help="Dollars that models may cost; setting llm.max_cost."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what models would take, and trace nothing.")] = False,
 ) -> None:
     """Trace a strange response to the rows of the mix that taught it: “When the model sees …, it …, because of …”.
 
@@ -89,14 +95,17 @@ def trace(
     of those rows than in the mix, and than chance explains. “No trigger found” and “not taught by this mix” are answers
     too.
 
-    With --audit the traces are rows of the tables turf.* too, a partition for each audit; the same failures traced
-    again are read from there. Where a model found the attributes of the lake, it describes the failure too, and picks
-    the cruxes: three calls, paid once.
+    With --audit the traces are rows of the tables turf.* too, a partition for each audit, and report.confirmations
+    says which findings they confirm; the same failures traced again are read from there. Where a model found the
+    attributes of the lake, it describes the failure too, and picks the cruxes: three calls, paid once; what they will
+    take is said before.
 
     With --json one object a failure, each on its line, with at least 20 rows of evidence for a trigger where there are
     so many. Exit code 1 when a record could not be traced; the others are.
     """
     session = session_of(context)
+    if max_cost is not None:
+        session.flags["llm.max_cost"] = str(max_cost)
     lake = session.warehouse()
     settings = _with(session.settings, method, k, limit, max(evidence, _LEAST_EVIDENCE))
     if input_ is None and [query, response, query_file, response_file] == [None] * 4:
@@ -113,11 +122,23 @@ def trace(
         given = _many(input_, rubric, session.lake)
     warn_if_behind(session, lake)
     _tell_left_out(given)
+    _tell_costs(session, settings, given, dry_run)
+    if dry_run:
+        return
     untraced = _trace(session, settings, given, evidence, audit) if given.failures else []
     if session.is_json:
         _print_unusable(session, [*given.unusable, *untraced])
     if given.unusable or untraced:
         raise typer.Exit(1)
+
+
+def _tell_costs(session: Session, settings: Settings, given: Given, is_asked: bool) -> None:
+    """Say what models will take, where one has something to do or where that `is_asked` for."""
+    from chunky import pipeline
+
+    found = pipeline.trace_estimates(session.warehouse(), settings, given.failures)
+    if found or is_asked:
+        tell_estimates(session, found, is_asked)
 
 
 def _with(settings: Settings, method: str, k: int | None, limit: int | None, evidence: int) -> Settings:
@@ -289,6 +310,7 @@ def _kept(audit: str) -> Callable[..., Iterator[list[dict[str, Any]]]]:
 
         lake = session.warehouse()
         pipeline.trace_audit(lake, settings, audit, failures, progress=watcher)
+        pipeline.confirm_audit(lake, settings, audit, progress=watcher)
         held = set(pipeline.traces_of_audit(lake, audit).traces["failure_id"].to_list())
         there = [each for each in failures if each.failure_id in held]
         untraced += [

@@ -36,6 +36,7 @@ from chunky.pipeline.models import ledger_of, ledger_path, roles_by_models
 from chunky.pipeline.searching import audit_name, audit_of, audits_searched, search_audit, set_audit
 from chunky.pipeline.steps import STEPS, build_counts, build_features, sql_members
 from chunky.pipeline.taking import Ingested, ingest, remove_chunk
+from chunky.pipeline.trace_estimates import trace_estimates
 from chunky.pipeline.vector_members import Near, nearest_sentences
 
 __all__ = [
@@ -76,5 +77,6 @@ __all__ = [
     "step_provenance",
     "trace_again",
     "trace_audit",
+    "trace_estimates",
     "traces_of_audit",
 ]

@@ -25,7 +25,7 @@ from chunky.settings import Settings
 from chunky.stages import stage
 from chunky.warehouse import Warehouse
 
-__all__ = ["Estimate", "estimates"]
+__all__ = ["Estimate", "estimated", "estimates"]
 
 _Distinct = Callable[[], dict[str, int]]  # texts of the lake by side
 
@@ -70,7 +70,7 @@ def _extraction(lake: Warehouse, settings: Settings, ledger: Ledger, distinct: _
     sample = extractor.requests(
         extractor.Text(side, text) for row in _sampled(lake, rows) for side, text in zip(_SIDES, row, strict=True)
     )
-    return _estimated(lake, settings, ledger, "extractor", rows, sum(distinct().values()), sample, False)
+    return estimated(lake, settings, ledger, "extractor", rows, sum(distinct().values()), sample, what="rows")
 
 
 def _sampled(lake: Warehouse, rows: int) -> Iterator[tuple[str, str]]:
@@ -97,16 +97,23 @@ def _naming(lake: Warehouse, settings: Settings, ledger: Ledger, distinct: _Dist
         counts = [(sentences, settings.clusters.k or clusters.auto_k(sentences)) for sentences in most if sentences]
         count, is_bound = sum(k for sentences, k in counts if k < sentences), True
     sample = summarizer.requests([_LIKELY])
-    return _estimated(lake, settings, ledger, "summarizer", count, count, sample, is_bound)
+    return estimated(
+        lake, settings, ledger, "summarizer", count, count, sample, what="clusters", is_bound=is_bound
+    )  # fmt: skip
 
 
-def _estimated(
+def estimated(
     lake: Warehouse, settings: Settings, ledger: Ledger, role: str, items: int, calls: int, sample: Sequence[Request],
-    is_bound: bool,
+    *, what: str, is_bound: bool = False,
 ) -> Estimate:  # fmt: skip
+    """The estimate for `items` (of the kind `what`) that take `calls` like those of `sample`, at the lake's prices.
+
+    Raises what opening the model raises, but for a missing key.
+    """
     name, prices = name_of(settings.model(role)), prices_of(lake, settings)
     return estimate(
-        role, name, items=items, calls=calls, sample=sample, is_bound=is_bound, usage=usage(ledger, role, name),
+        role, name, items=items, calls=calls, sample=sample, is_bound=is_bound, what=what,
+        usage=usage(ledger, role, name),
         held_share=_held_share(lake, settings, ledger, role, sample),
         price=prices.find_batch(name) if settings.llm.batch else prices.find(name),
     )  # fmt: skip
