@@ -362,3 +362,18 @@ def test_a_budget_holds_and_more_goes_on(mixed: Warehouse, tmp_path: Path) -> No
         search(mixed, by_server(server, tmp_path, max_cost=50))
         assert server.paid.total() == calls
     assert content(mixed) == calm
+
+
+def test_what_a_search_may_cost_is_told_before(mixed: Warehouse, server: SearchServer, tmp_path: Path) -> None:
+    settings = by_server(server, tmp_path)
+    pipeline.set_audit(mixed, settings, RUBRIC)
+    told = {one.role: one for one in pipeline.search_estimates(mixed, settings, "kindness@model", SEEDS)}
+    candidates, fresh = SEEDS * ITERATIONS * CANDIDATES, SEEDS * 2 * 2
+    assert {role: one.calls for role, one in told.items()} == {
+        "generator": candidates, "target": candidates + fresh, "judge": candidates + fresh,
+    }  # fmt: skip
+    assert all(one.is_bound and one.usd for one in told.values())
+    offline = settings.model_copy(update={"generator": "rules"})
+    pipeline.set_audit(mixed, offline, rubrics.rubric("code"), "other")
+    assert [one.role for one in pipeline.search_estimates(mixed, offline, "other", 1)] == ["target", "judge"]
+    assert not server.seen

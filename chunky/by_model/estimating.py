@@ -20,8 +20,8 @@ __all__ = ["Estimate", "estimate"]
 
 BYTES_A_TOKEN = 4
 _MESSAGE_TOKENS = 4  # what chat templates put around a message
-# ten sentences of 5 to 20 words as JSON; one of at most 20 words; three numbers
-_REPLY_TOKENS = {"extractor": 250, "summarizer": 40, "crux_picker": 15}
+# ten sentences of 5 to 20 words as JSON; one of at most 20 words; three numbers; a message; an answer; a reason
+_REPLY_TOKENS = {"extractor": 250, "summarizer": 40, "crux_picker": 15, "generator": 80, "target": 400, "judge": 70}
 _TRUSTED = 20  # answers from which on the ledger's own counts are taken
 
 

@@ -11,6 +11,7 @@ import typer
 
 from chunky.cli import work
 from chunky.cli.ask import warn_if_behind
+from chunky.cli.money import tell_estimates
 from chunky.cli.output import Head, count, visible
 from chunky.cli.progress import watching
 from chunky.cli.session import Session, session_of
@@ -180,6 +181,8 @@ def _search(session: Session, spec: str, seeds: Sequence[int], name: str) -> str
     pipeline.set_audit(lake, settings, rubric, named)
     if not session.is_quiet:
         sys.stderr.write(f"{visible(_plan(settings, named, len(seeds)))}\n")
+    if found := pipeline.search_estimates(lake, settings, named, len(seeds) or settings.surf.seeds):
+        tell_estimates(session, found, is_asked=False)
     with watching(session.is_quiet) as watcher:
         work.search(session, named, seeds or range(settings.surf.seeds), watcher)
     return named

@@ -33,6 +33,7 @@ from chunky.pipeline.frame import (
 )
 from chunky.pipeline.model_steps import forget_failures
 from chunky.pipeline.models import ledger_of, ledger_path, roles_by_models
+from chunky.pipeline.search_estimates import search_estimates
 from chunky.pipeline.searching import audit_name, audit_of, audits_searched, search_audit, set_audit
 from chunky.pipeline.steps import STEPS, build_counts, build_features, sql_members
 from chunky.pipeline.taking import Ingested, ingest, remove_chunk
@@ -71,6 +72,7 @@ __all__ = [
     "remove_chunk",
     "roles_by_models",
     "search_audit",
+    "search_estimates",
     "set_audit",
     "silent",
     "sql_members",
