@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -108,15 +109,10 @@ def test_a_name_is_no_path(lake: Path, name: str) -> None:
     assert sorted(lake.parent.rglob("*")) == before
 
 
-def test_a_trace_knows_the_rubrics_of_its_lake(traced: Path) -> None:
-    folder = traced / "rubrics"
-    folder.mkdir()
-    try:
-        (folder / "mine.yaml").write_text("principle: The assistant should not apologize.", encoding="utf-8")
-        asked = ("trace", "--query", "What is zorpal?", "--response", "I apologize.", "--json")
-        told = json.loads(invoke(traced, *asked, "--rubric", "mine").stdout)
-        assert told["rubric"] == "mine"
-        assert "there is no rubric 'min'" in invoke(traced, *asked, "--rubric", "min", code=1).stderr
-    finally:
-        (folder / "mine.yaml").unlink()
-        folder.rmdir()
+def test_a_trace_knows_the_rubrics_of_its_lake(traced: Path, tmp_path: Path) -> None:
+    own = Path(shutil.copytree(traced, tmp_path / "lake"))
+    (own / "rubrics").mkdir()
+    (own / "rubrics" / "mine.yaml").write_text("principle: The assistant should not apologize.", encoding="utf-8")
+    asked = ("trace", "--query", "What is zorpal?", "--response", "I apologize.", "--json")
+    assert json.loads(invoke(own, *asked, "--rubric", "mine").stdout)["rubric"] == "mine"
+    assert "there is no rubric 'min'" in invoke(own, *asked, "--rubric", "min", code=1).stderr
