@@ -176,7 +176,7 @@ def _search(session: Session, spec: str, seeds: Sequence[int], name: str) -> str
 
     lake, settings = session.warehouse(), session.settings
     warn_if_behind(session, lake)
-    rubric = rubrics.rubric(spec, [lake.root / "rubrics"])
+    rubric = rubrics.rubric(spec, rubrics.folders_of(lake.root))
     named = name or pipeline.audit_name(rubric, settings.target)
     pipeline.set_audit(lake, settings, rubric, named)
     if not session.is_quiet:

@@ -20,7 +20,12 @@ __all__ = ["CANDIDATES", "SEARCHES", "Kept"]
 CANDIDATES, SEARCHES = "surf.candidates", "surf.searches"
 # what no candidate depends on: searches that go on for longer keep the iterations they have
 _AFTER = ("seeds", "iterations", "patience", "least_gain", "violation", "loose_violation", "failures", "fresh_samples")
-_ROLES = ("chunky.llm.roles.generator", "chunky.llm.roles.judge", "chunky.llm.roles.target")
+# the code of players on this machine; a model elsewhere is known by its name alone
+_CODE = {
+    "target": ("chunky.llm.mix", "chunky.mixture"),
+    "generator": ("chunky.recombining",),
+    "judge": ("chunky.rubrics",),
+}
 _OF_THE_MIX = ("corpus.rows", "attributes.texts", "clusters.assignments")
 
 
