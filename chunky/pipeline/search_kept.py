@@ -37,12 +37,10 @@ class Kept:
         neutral = {name: getattr(Surf(), name) for name in _AFTER}  # type: ignore[call-arg]
         told = settings.model_copy(update={"surf": settings.surf.model_copy(update=neutral)})
         reads = {"surf.audits": lake.version("surf.audits", (audit,)), "pool": pool}
-        if MIX in (settings.target,) or RULES in (settings.model("generator"),):
-            reads |= {
-                table: lake.version(table) for table in ("corpus.rows", "attributes.texts", "clusters.assignments")
-            }
-        roles = ("chunky.llm.roles.generator", "chunky.llm.roles.judge", "chunky.llm.roles.target")
-        self._inputs = reads | {"roles": code_digest(roles)}
+        if settings.model("target") == MIX or settings.model("generator") == RULES:
+            reads |= {table: lake.version(table) for table in _OF_THE_MIX}
+        offline = {role: code_digest(units) for role, units in _CODE.items() if settings.model(role) in (MIX, RULES)}
+        self._inputs = reads | offline
         self._told = told
 
     def facts(self, seed: int) -> dict[str, str]:
