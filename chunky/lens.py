@@ -47,6 +47,7 @@ class Lens:
         self.lake = lake
         self.settings = settings or Settings()
         self.connection = duckdb.connect(":memory:", config=_config(lake, self.settings))
+        self.connection.execute("set enable_progress_bar = false")  # it goes to stdout, where results are
         define(self.connection, lake)
 
     def __enter__(self) -> Lens:

@@ -72,7 +72,7 @@ def test_it_is_told_to_people_too(audited: tuple[Path, dict[str, Any]]) -> None:
     assert "score above 70: " in shown
     assert "next: chunky trace --audit sorry@mix" in shown
     causes = invoke(lake, "audit", rubric, *SMALL).stdout
-    assert "failures: When the model sees that the query" in causes
+    assert " failures: When the model sees that the query" in causes
 
 
 def test_what_an_audit_found_is_traced_by_name(audited: tuple[Path, dict[str, Any]]) -> None:

@@ -205,3 +205,8 @@ def test_a_literal_reads_back(text: str) -> None:
 def test_a_literal_with_nul_is_refused() -> None:
     with pytest.raises(LakeError, match="NUL"):
         literal("a\0b")
+
+
+def test_no_bar_runs_through_what_is_printed(empty: Lens) -> None:
+    """DuckDB draws it on stdout when a query takes long, among results and JSON."""
+    assert empty.table("select current_setting('enable_progress_bar') as shown")["shown"].to_pylist() == [False]

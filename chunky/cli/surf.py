@@ -134,15 +134,17 @@ def audit(
     told = _told(session, named)
     if not session.is_json:
         _show(session, told)
-    traces: list[dict[str, Any]] = []
+    causes: list[dict[str, Any]] = []
+    findings: list[dict[str, Any]] = []
     if any(each["is_violation"] for each in told["failures"]):
         with watching(session.is_quiet) as watcher:
             work.trace(session, named, watcher)
-        traces = _traces(session, named)
+        causes, findings = (_asked(session, named, question) for question in ("causes_of_audit", "findings_of_audit"))
     if session.is_json:
-        session.printer.json(told | {"causes": traces})
+        session.printer.json(told | {"causes": causes, "findings": findings})
         return
-    _show_causes(session, traces, limit)
+    _show_causes(session, causes, limit)
+    _show_findings(session, findings, limit)
 
 
 def _set(
@@ -247,24 +249,40 @@ def _short(text: str) -> str:
     return visible(" ".join(text.split()), _SHOWN_CHARS)
 
 
-def _traces(session: Session, audit: str) -> list[dict[str, Any]]:
-    """Each distinct cause of an audit's failures: its sentence, how many failures it explains, and its trigger."""
+def _asked(session: Session, audit: str, name: str) -> list[dict[str, Any]]:
+    """The answer to a ready question about an audit, as plain values."""
     from chunky.lens import Lens
     from chunky.sql_files import question
 
+    asked = question(name)
     with Lens(session.warehouse(), session.settings) as lens:
-        lens.set({"audit": audit})
-        return lens.table(question("causes_of_audit").sql).to_pylist()
+        lens.set(asked.values({"audit": audit}))
+        return lens.table(asked.sql).to_pylist()
 
 
-def _show_causes(session: Session, traces: Sequence[Mapping[str, Any]], limit: int) -> None:
+def _show_causes(session: Session, causes: Sequence[Mapping[str, Any]], limit: int) -> None:
     printer = session.printer
-    if not traces:
+    if not causes:
         printer.line("nothing to trace: no output violates the rubric")
         return
     printer.line()
-    for each in traces[:limit]:
-        printer.line(f"{count(each['failures'])} failures: {visible(each['explanation'])}", "bold")
+    for each in causes[:limit]:
+        printer.line(f"{_failures(each['failures'])}: {visible(each['explanation'])}", "bold")
         printer.line(f"  such as “{_short(each['query'])}” → “{_short(each['response'])}”")
-    if len(traces) > limit:
-        printer.line(f"and {count(len(traces) - limit)} more: --limit")
+    if len(causes) > limit:
+        printer.line(f"and {count(len(causes) - limit)} more: --limit")
+
+
+def _show_findings(session: Session, findings: Sequence[Mapping[str, Any]], limit: int) -> None:
+    """Findings of the mix, made before any model was asked, that rest on the rows of these causes."""
+    if not findings:
+        return
+    printer = session.printer
+    printer.line()
+    printer.line("findings of the mix that had told it (chunky ask)", "bold")
+    for each in findings[:limit]:
+        printer.line(f"  {each['finding_rank']:>4}  {visible(each['sentence'])} ({_failures(each['failures'])})")
+
+
+def _failures(number: int) -> str:
+    return f"{count(number)} failure{'' if number == 1 else 's'}"

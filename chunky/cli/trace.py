@@ -226,9 +226,6 @@ def _source(path: str) -> Iterator[Source]:
         raise InputError(f"{path} cannot be read: {error.strerror or error}", "name a file that is there") from error
 
 
-# what came of it ---------------------------------------------------------------------------------------------------
-
-
 def _trace(session: Session, settings: Settings, given: Given, evidence: int, audit: str) -> list[Unusable]:
     """Trace all failures, in batches, and print what came of each; those come back that a model failed to judge.
 
