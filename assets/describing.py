@@ -100,14 +100,14 @@ def version_of(parts: Sequence[Part]) -> str:
     return digest_of([[list(part.key), part.fingerprint] for part in parts])
 
 
-def materialization(name: str, chunk: str, told: dict[str, Any], version: str) -> dg.AssetMaterialization:
-    """The event of a partition that a step wrote without having been asked for it."""
+def materialization(name: str, cut: str, told: dict[str, Any], version: str) -> dg.AssetMaterialization:
+    """The event of a partition (a chunk, an audit) that was written by a step that was not asked for it, or by none."""
     tags = {
         "dagster/data_version": version,
         "dagster/data_version_is_user_provided": "true",
         "dagster/code_version": code_digest(BY_TABLE[name].code),
     }
-    return dg.AssetMaterialization(asset_key(name), partition=partition_key(chunk), metadata=told, tags=tags)
+    return dg.AssetMaterialization(asset_key(name), partition=partition_key(cut), metadata=told, tags=tags)
 
 
 def _folder(lake: Warehouse, name: str, parts: Sequence[Part]) -> str:

@@ -32,6 +32,7 @@ from dagster_project.resources import LakeResource, Listener
 
 if TYPE_CHECKING:
     from chunky.corpus import ReadOptions
+    from chunky.warehouse import Warehouse
 
 PROCESS_TAG = "chunky/process"
 POOLS = {"llm": 4, "gpu": 1}  # steps at a time; change with: dagster instance concurrency set
@@ -103,6 +104,7 @@ def search(lake: Path, audit: str, seeds: Sequence[int], flags: Mapping[str, str
         partitions.sync(instance, resource.warehouse())
         if key not in instance.get_dynamic_partitions(partitions.AUDITS):
             raise MissingTable(f"the lake has no audit {audit!r}", "begin one: chunky surf RUBRIC")
+        _report_audit(instance, resource.warehouse(), audit)
         built: list[Built] = []
         try:
             for first, last in _runs_of(sorted(set(seeds))):
@@ -113,6 +115,16 @@ def search(lake: Path, audit: str, seeds: Sequence[int], flags: Mapping[str, str
             return built + _run(instance, "violations", lake, flags, Listener(progress), tags=tags).built
         finally:
             STEPS["calls"](resource.warehouse(), resource.settings(), silent)  # what was paid shows, come what may
+
+
+def _report_audit(instance: dg.DagsterInstance, lake: Warehouse, audit: str) -> None:
+    """Tell Dagster of the row that says what is audited: no run of its own wrote it."""
+    from assets.describing import facts, materialization
+
+    part = lake.parts("surf.audits").get((audit,))
+    if part is not None:
+        told = facts(lake, "surf.audits", [part])
+        instance.report_runless_asset_event(materialization("surf.audits", audit, told, part.fingerprint))
 
 
 def _runs_of(numbers: Sequence[int]) -> list[tuple[int, int]]:

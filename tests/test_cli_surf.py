@@ -87,7 +87,8 @@ def test_dagster_knows_the_searches_by_audit_and_seed(audited: tuple[Path, dict[
     with launch.opened(lake) as record:
         held = record.get_materialized_partitions(asset_key("surf.candidates"))
         assert held == {str(dg.MultiPartitionKey({"audit": key, "seed": str(seed)})) for seed in (0, 1)}
-        assert record.get_materialized_partitions(asset_key("surf.failures")) == {key}
+        for table in ("surf.audits", "surf.failures", "surf.violation_rates", "turf.traces"):
+            assert record.get_materialized_partitions(asset_key(table)) == {key}
         runs = [run.job_name for run in record.get_runs()]
     assert {"surf", "violations", "trace"} <= set(runs)
 
