@@ -23,6 +23,7 @@ from chunky.recombining import QueryExtractor
 from chunky.warehouse import Warehouse
 from tests import traced_lake
 from tests.conftest import QUICK
+from tests.hostile import HOSTILE
 
 APOLOGY = "I am so sorry"
 
@@ -73,6 +74,14 @@ def test_a_draw_is_the_same_in_any_batch_and_samples_differ(traced: Path) -> Non
     assert len(set(together[::5])) > 1
     assert len(set(answers([ask._replace(temperature=0.0) for ask in asks[::5]]))) == 1
     assert answers([ask._replace(seed=3) for ask in asks]) != together
+
+
+def test_any_text_is_answered(traced: Path) -> None:
+    answers = MixAnswers(Warehouse(traced), QUICK)
+    texts = [*HOSTILE, "", " ", "\ud800", "\0", "x" * 100_000]
+    asks = [Ask(text, 0, 0.0, 0) for text in texts]
+    assert all(told.strip() for told in answers(asks))
+    assert answers(asks) == answers(asks)
 
 
 def test_the_index_is_one_for_all_who_ask(traced: Path) -> None:

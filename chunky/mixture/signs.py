@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 I64 = npt.NDArray[np.int64]
 U64 = npt.NDArray[np.uint64]
 
-__all__ = ["WORD_BIT", "Signs", "answer_signs", "form_names", "prompt_signs", "text_hashes"]
+__all__ = ["WORD_BIT", "Signs", "answer_signs", "prompt_signs", "text_hashes"]
 
 WORD_BIT = np.uint64(1 << 63)
 """Set in the hash of a single word, and of nothing else."""
@@ -81,11 +81,6 @@ _PATTERNS: dict[str, str] = {
     "accents": r"[àâäçèéêëìíîïñòóôöùúûüßąćęłńśźżãõåæø]",
 }  # fmt: skip
 _SHORT_WORDS = 3
-
-
-def form_names() -> list[str]:
-    """Names of all forms, for people."""
-    return [*_PATTERNS, f"{_SHORT_WORDS} words at most", "size 0, 1, …: characters doubled", "lines 1, 2, …: doubled"]
 
 
 def text_hashes(texts: pl.Series) -> U64:
