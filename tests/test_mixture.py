@@ -20,7 +20,7 @@ from chunky.errors import InputError, MissingTable
 from chunky.mixture import MixIndex, build, chosen, probabilities, text_hashes, uniforms
 from chunky.mixture.drawing import SHARPNESS
 from chunky.mixture.postings import Collector
-from chunky.mixture.signs import WORD_BIT, Signs, answer_signs, prompt_signs
+from chunky.mixture.signs import ONCE_BIT, WORD_BIT, Signs, answer_signs, prompt_signs
 from chunky.planted import World, WorldSpec, plant_world
 
 F32 = npt.NDArray[np.float32]
@@ -94,7 +94,8 @@ class Oracle:
                 continue
             is_rare = len(held) <= 0.1 * size or len(held) <= 100
             self.rarity[sign] = round(4 * math.log(size / len(held)) ** 2) if is_rare else 0
-            self.nats[sign] = round(256 * self._told(sign, held, able, size))
+            weight = 3 if sign & int(ONCE_BIT) else 1
+            self.nats[sign] = round(256 * weight * self._told(sign, held, able, size))
         self.vectors = np.round(axes(pl.Series(self.prompts)) * 127)
 
     @staticmethod
