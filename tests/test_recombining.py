@@ -45,8 +45,11 @@ def test_each_graft_brings_over_its_part(name: str, donor: str, made: str) -> No
 
 def test_nothing_is_said_twice_and_limits_hold() -> None:
     assert [text for text in grafts("Good day. Where is it?", "Good day. What?") if text.count("Good day.") > 1] == []
-    long = "word " * 390 + "end."
-    assert all(len(text) <= MOST_CHARS for text in grafts(long, "Good morning, friend. " * 5))
+    for words, most in ((300, MOST_CHARS), (800, 4_404)):
+        base = "word " * words + "end."
+        made = grafts(base, "Good morning, friend. " * 15 + "So long.")
+        assert made
+        assert all(len(text) <= most for text in made)
 
 
 @settings(max_examples=150, deadline=None)

@@ -31,7 +31,7 @@ WORD_BIT = np.uint64(1 << 63)
 ONCE_BIT = np.uint64(1 << 62)
 """Set in the hash of what a text shows once: how it opens, how it closes, a form. N-grams overlap, and do so thrice."""
 MAX_GRAM = 3
-# Of a longer prompt the beginning and the end: instructions stand there. The mean prompt of a mix has a fifth of it.
+# Of a longer prompt the beginning and the end, where instructions stand; of the real mix one in a hundred is longer.
 _HEAD_CHARS, _TAIL_CHARS = 2_400, 600
 # Of an answer: how it begins and ends tells a habit, its middle the subject.
 _ANSWER_HEAD, _ANSWER_TAIL = 160, 80

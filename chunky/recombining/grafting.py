@@ -125,11 +125,11 @@ GRAFTS: tuple[Callable[[str, str], str | None], ...] = (
 def grafts(base: str, donor: str) -> list[str]:
     """Every graft of the donor on the base that gives a text of at most 2,000 characters, those that add least first.
 
-    The limit is that of the base where the base is longer.
+    A base that is nearly as long or longer may grow by a short text, or it could not become anything new.
     """
     if donor.strip() == base.strip():
         return []
-    limit, twice = max(MOST_CHARS, len(base)), _repeated(base)
+    limit, twice = max(MOST_CHARS, len(base) + _SHORT), _repeated(base)
     found = (graft(base, donor) for graft in GRAFTS)
     kept = (text for text in found if text and text.strip() and text != base and len(text) <= limit)
     return [text for text in dict.fromkeys(kept) if _repeated(text) <= twice]
