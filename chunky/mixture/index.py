@@ -2,7 +2,8 @@
 
     score(q, p) = ⅔ telling(q, p) + ⅙ words(q, p) + ⅙ meaning(q, p)                 each from 0 to 1
 
-    telling   nats of the signs that q and p share / (nats of all signs of q + 1)   (`telling`: what a sign tells)
+    telling   nats of the signs that q and p share / (nats of all signs of q + 1)   (`telling`: what a sign tells);
+              those of ends and forms threefold, since a word is seen by n-grams of three lengths, they by one sign
     words     cosine of the signs, each weighted by its rarity: ln(prompts / prompts with it)
     meaning   cosine of the mean vectors of their words, 0 where it is negative
 
@@ -28,7 +29,7 @@ import numpy.typing as npt
 
 from chunky.errors import MissingTable
 from chunky.mixture.postings import Collector, Postings
-from chunky.mixture.signs import answer_signs, prompt_signs, text_hashes
+from chunky.mixture.signs import MAX_GRAM, answer_signs, prompt_signs, text_hashes
 from chunky.mixture.telling import LEAST_ROWS, telling
 
 if TYPE_CHECKING:
@@ -238,13 +239,14 @@ class _Gathered:
         firsts = order[np.sort(first)]
         renumbered = np.full(len(row_ids), -1, np.int64)
         renumbered[firsts] = np.arange(len(firsts))
-        # of what one prompt alone has, words are kept: of the real mix two thirds of all entries are longer than that
+        # of what one prompt alone has, words are kept: of 20,000 real prompts two thirds of all signs are of one alone,
+        # and a longer n-gram brings nobody whom its words do not bring
         signs = self._prompts.postings(renumbered, len(firsts), least=2, most=_MOST_SHARE, keeps_words=True)
         nats = self._told(signs, renumbered, len(firsts))
         share = signs.counts / len(firsts)
         rarity = np.log(1 / share) ** 2 * ((share <= _COMMON_SHARE) | (signs.counts <= _COMMON_PROMPTS))
         # the postings of a common sign take time with every query: it has to tell more
-        nats = nats * (nats >= share)
+        nats = nats * (nats >= share) * np.where(signs.is_once, MAX_GRAM, 1)
         kept = (rarity > 0) | (nats > 0)
         signs, rarity, nats = signs.only(kept), rarity[kept], nats[kept]
         by_prompt = np.lexsort((row_ids, of_row))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chunky.errors import InputError
-from chunky.mixture.signs import WORD_BIT, Signs
+from chunky.mixture.signs import ONCE_BIT, WORD_BIT, Signs
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -50,6 +50,11 @@ class Postings:
     def bytes(self) -> int:
         """Memory of the arrays."""
         return self.keys.nbytes + self.offsets.nbytes + self.prompts.nbytes
+
+    @property
+    def is_once(self) -> npt.NDArray[np.bool_]:
+        """Which signs a text shows once, bool: ends and forms, which no other sign overlaps."""
+        return (self.keys & (ONCE_BIT >> np.uint64(_ROW_BITS))) > 0
 
     def matrix(self) -> csr_array:
         """Signs × prompts, ones in float32."""

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 I64 = npt.NDArray[np.int64]
 U64 = npt.NDArray[np.uint64]
 
-__all__ = ["WORD_BIT", "Signs", "answer_signs", "form_names", "prompt_signs", "text_hashes"]
+__all__ = ["ONCE_BIT", "WORD_BIT", "Signs", "answer_signs", "prompt_signs", "text_hashes"]
 
 WORD_BIT = np.uint64(1 << 63)
 """Set in the hash of a single word, and of nothing else."""
+ONCE_BIT = np.uint64(1 << 62)
+"""Set in the hash of what a text shows once: how it opens, how it closes, a form. N-grams overlap, and do so thrice."""
 MAX_GRAM = 3
-# Of a longer prompt the beginning and the end: instructions stand there. The mean prompt of a mix has a fifth of it.
+# Of a longer prompt the beginning and the end, where instructions stand; of the real mix one in a hundred is longer.
 _HEAD_CHARS, _TAIL_CHARS = 2_400, 600
 # Of an answer: how it begins and ends tells a habit, its middle the subject.
 _ANSWER_HEAD, _ANSWER_TAIL = 160, 80
@@ -46,6 +48,7 @@ def _salt(name: str) -> np.uint64:
     return np.uint64(int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little"))
 
 
+_KINDS = WORD_BIT | ONCE_BIT
 _OPENING, _CLOSING = _salt("opening"), _salt("closing")
 # pattern or range of a form → its name; each is a sign where it holds
 _PATTERNS: dict[str, str] = {
@@ -83,11 +86,6 @@ _PATTERNS: dict[str, str] = {
 _SHORT_WORDS = 3
 
 
-def form_names() -> list[str]:
-    """Names of all forms, for people."""
-    return [*_PATTERNS, f"{_SHORT_WORDS} words at most", "size 0, 1, …: characters doubled", "lines 1, 2, …: doubled"]
-
-
 def text_hashes(texts: pl.Series) -> U64:
     """A hash of each text as it stands but for white space around it, uint64: what makes two prompts one."""
     return texts.str.strip_chars().hash(11).to_numpy()
@@ -122,7 +120,7 @@ def _grams(tokens: Tokens) -> Iterator[Signs]:
     for size, hashes in enumerate(gram_hashes(tokens, "query", MAX_GRAM), start=1):
         first = np.flatnonzero(left[: len(hashes)] >= size)
         found = hashes[first]
-        yield Signs(rows[first], found | WORD_BIT if size == 1 else found & ~WORD_BIT)
+        yield Signs(rows[first], (found & ~_KINDS) | (WORD_BIT if size == 1 else np.uint64(0)))
 
 
 def _ends(tokens: Tokens) -> list[Signs]:
@@ -136,7 +134,7 @@ def _edge(tokens: Tokens, is_opening: bool) -> list[Signs]:
     for size, hashes in enumerate(gram_hashes(tokens, "query", MAX_GRAM), start=1):
         rows = np.flatnonzero(ends - begins >= size)
         places = begins[rows] if is_opening else ends[rows] - size
-        found.append(Signs(rows, mix64(hashes[places] ^ (_OPENING if is_opening else _CLOSING)) & ~WORD_BIT))
+        found.append(Signs(rows, _once(mix64(hashes[places] ^ (_OPENING if is_opening else _CLOSING)))))
     return found
 
 
@@ -157,12 +155,16 @@ def _forms(texts: pl.Series, seen: pl.Series) -> Signs:
     for name in told.columns:
         held = told[name].fill_null(False).arg_true().to_numpy().astype(np.int64)
         rows.append(held)
-        hashes.append(np.full(len(held), _salt(f"form {name}") & ~WORD_BIT, np.uint64))
+        hashes.append(_once(np.full(len(held), _salt(f"form {name}"), np.uint64)))
     for name in sizes.columns:
         values = sizes[name].to_numpy()
         rows.append(np.arange(len(values)))
-        hashes.append(mix64(values.astype(np.uint64) + _salt(f"form {name}")) & ~WORD_BIT)
+        hashes.append(_once(mix64(values.astype(np.uint64) + _salt(f"form {name}"))))
     return Signs(np.concatenate(rows), np.concatenate(hashes))
+
+
+def _once(hashes: U64) -> U64:
+    return (hashes & ~_KINDS) | ONCE_BIT
 
 
 def _distinct(parts: list[Signs]) -> Signs:

@@ -52,9 +52,11 @@ class MixAnswers:
 
 def rows_of(index: MixIndex, asks: Sequence[Ask]) -> list[int]:
     """The row whose response answers, for each of `asks`: one of the query's own where the mix has the query."""
-    literal = index.literal(pl.Series("text", [ask.query for ask in asks], dtype=pl.String))
+    # half characters, which no column can hold, become question marks
+    queries = [ask.query.encode("utf-8", "replace").decode() for ask in asks]
+    literal = index.literal(pl.Series("text", queries, dtype=pl.String))
     strange = np.flatnonzero(literal < 0).tolist()
-    near = index.nearest([asks[place].query for place in strange], _NEIGHBORS)
+    near = index.nearest([queries[place] for place in strange], _NEIGHBORS)
     places = dict(zip(strange, range(len(strange)), strict=True))
     found = []
     for place, ask in enumerate(asks):

@@ -7,7 +7,6 @@ and no detector can know them beforehand.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from random import Random
@@ -143,9 +142,9 @@ def _render(nodes: _Nodes, rng: Random, slots: Slots) -> str:
 def wording_pattern(template: str) -> str:
     """A regular expression (RE2) that finds every reading of `template`, and in a slot's place up to 40 characters.
 
-    White space at either end of the template is left out, in between any white space will do.
+    Any white space will do between words, and none where a choice or the template begins or ends with some.
     """
-    return re.sub(r"^(?:\\s\+)+|(?:\\s\+)+$", "", _pattern(_parse(template)))
+    return _pattern(_parse(template))
 
 
 def _pattern(nodes: _Nodes) -> str:
@@ -156,7 +155,8 @@ def _pattern(nodes: _Nodes) -> str:
         elif node.startswith("{"):
             parts.append(r"[^.!?\n]{1,40}")
         else:
-            parts.append(r"\s+".join(escape(piece) for piece in re.split(r"\s+", node)))
+            words = r"\s+".join(escape(word) for word in node.split())
+            parts.append(r"\s*" * node[:1].isspace() + words + r"\s*" * (bool(words) and node[-1:].isspace()))
     return "".join(parts)
 
 

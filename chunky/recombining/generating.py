@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
 from random import Random
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +61,22 @@ class _Draft:
         """The text with the most of the wish, brief ones first, then the one tried first."""
         able = [each for each in self.tries if each.has and (each.is_new or not only_new)]
         return min(able, key=lambda each: (-len(each.has), len(each.text) > MOST_CHARS, each.order), default=None)
+
+    def leading(self) -> list[_Try]:
+        """The best text, and the best of those that have something of the wish that it lacks."""
+        best = self.best(only_new=False)
+        if best is None:
+            return []
+        others = [each for each in self.tries if each.has - best.has]
+        second = min(others, key=lambda each: (-len(each.has), each.order), default=None)
+        return [best] if second is None else [best, second]
+
+
+class _Plan(NamedTuple):
+    """A text to graft on, and the rows that are donors."""
+
+    base: _Try
+    donors: list[int]
 
 
 class Generator:
@@ -122,25 +139,27 @@ class Generator:
 
     def _grafted(self, drafts: Sequence[_Draft]) -> list[list[str]]:
         """New texts for each draft: what is missing grafted on its best text, or where nothing is, variations of it."""
-        plans = [self._plan(draft) for draft in drafts]
-        texts = self._texts([row for _, rows in plans for row in rows])
+        plans = [[self._plan(draft, base) for base in draft.leading()] for draft in drafts]
+        texts = self._texts([row for own in plans for plan in own for row in plan.donors])
         found = []
-        for draft, (best, rows) in zip(drafts, plans, strict=True):
-            made = [text for row in rows for text in grafts(best.text, texts[row])]
-            if len(best.has) == len(draft.clusters):
-                made += paraphrases(best.text, _REWORDINGS, draft.rng.getrandbits(32))
+        for draft, own in zip(drafts, plans, strict=True):
+            made = [text for base, rows in own for row in rows for text in grafts(base.text, texts[row])]
+            for base, _ in own:
+                if len(base.has) == len(draft.clusters):
+                    made += paraphrases(base.text, _REWORDINGS, draft.rng.getrandbits(32))
             found.append(list(dict.fromkeys(made)))
         return found
 
-    def _plan(self, draft: _Draft) -> tuple[_Try, list[int]]:
-        """The text to graft on, and the rows that donors are: some of each attribute that is missing."""
-        best = draft.best(only_new=False)
-        assert best is not None, "an open draft has a row to begin with"
-        missing = [cluster for cluster in draft.clusters if cluster not in best.has]
+    def _plan(self, draft: _Draft, base: _Try) -> _Plan:
+        """Rows that have what the base lacks, some for each attribute; any of the wish where it lacks nothing."""
+        missing = [cluster for cluster in draft.clusters if cluster not in base.has]
         rows: dict[int, None] = {}
-        for cluster in missing[:_GRAFTED] or draft.clusters[:1]:
-            rows |= dict.fromkeys(self._rows(draft, [cluster], missing or draft.clusters, _DONORS))
-        return best, list(rows)
+        for cluster in missing[:_GRAFTED]:
+            rows |= dict.fromkeys(self._rows(draft, [cluster], missing, _DONORS))
+        if not missing:
+            one = draft.rng.choice(draft.clusters)
+            rows |= dict.fromkeys(self._rows(draft, [one], [one], 2 * _DONORS))
+        return _Plan(base, list(rows))
 
     def _texts(self, rows: Sequence[int]) -> dict[int, str]:
         numbers = sorted(set(rows))

@@ -19,6 +19,7 @@ _ENDING = re.compile(r"([^\w\s)\]}\"'”’`$|>]*(?:\s[^\w\s]{1,3})?)\s*\Z")
 _LINE_MARK = re.compile(r"^[ \t]*((?:[-*•+–→‣~»]|\(?[0-9A-Za-z]{1,3}[.):])[ \t]+)", re.MULTILINE)
 _GAP = re.compile(r"(?<=[.!?。！？])\s+")
 _SHORT = 400  # characters of a donor that is put in whole
+_SAID = 8  # characters; what is shorter, as a number or a bracket, may stand twice
 
 
 def opening(base: str, donor: str) -> str | None:
@@ -124,16 +125,23 @@ GRAFTS: tuple[Callable[[str, str], str | None], ...] = (
 def grafts(base: str, donor: str) -> list[str]:
     """Every graft of the donor on the base that gives a text of at most 2,000 characters, those that add least first.
 
-    The limit is that of the base where the base is longer.
+    A base that is nearly as long or longer may grow by a short text, or it could not become anything new.
     """
-    limit = max(MOST_CHARS, len(base))
+    if donor.strip() == base.strip():
+        return []
+    limit, twice = max(MOST_CHARS, len(base) + _SHORT), _repeated(base)
     found = (graft(base, donor) for graft in GRAFTS)
-    return list(dict.fromkeys(text for text in found if text and text.strip() and text != base and len(text) <= limit))
+    kept = (text for text in found if text and text.strip() and text != base and len(text) <= limit)
+    return [text for text in dict.fromkeys(kept) if _repeated(text) <= twice]
 
 
-def _joined(first: str, second: str) -> str | None:
-    """Two texts, on lines of their own where one of them has lines, else as sentences of one; None to say it twice."""
-    if first.strip() in second or second.strip() in first:
-        return None
+def _repeated(text: str) -> int:
+    """How many sentences the text says again."""
+    pieces = [piece for piece in re.split(r"(?<=[.!?。！？])\s+|\n+", text.strip()) if len(piece) >= _SAID]
+    return len(pieces) - len(set(pieces))
+
+
+def _joined(first: str, second: str) -> str:
+    """Two texts, on lines of their own where one of them has lines, else as sentences of one."""
     gap = "\n\n" if "\n" in first.strip() or "\n" in second.strip() else " "
     return f"{first.strip()}{gap}{second.strip()}"
