@@ -33,6 +33,25 @@ _QUERY_CHARS = 80  # of a failure that is told on stderr
 _TOLD = 20  # unusable records told on stderr; JSON has all
 
 
+Input = Annotated[
+    str | None,
+    typer.Option(
+        "--input",
+        metavar="FILE",
+        help="Failures with query, response and rubric: JSONL, JSON, CSV, TSV or Parquet, also .gz and .zst; "
+        "`-` or a pipe: stdin.",
+    ),
+]
+RubricOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RUBRIC",
+        help="What the response violates: a name (rebuttal, identity, …), a file, or a sentence. With --input, "
+        "for records that name none.",
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb of this module."""
     app.command()(trace)
@@ -56,23 +75,8 @@ def trace(
     response_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The same from a file, without its last line break.")
     ] = None,
-    rubric: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RUBRIC",
-            help="What the response violates: a name (rebuttal, identity, …), a file, or a sentence. With --input, "
-            "for records that name none.",
-        ),
-    ] = None,
-    input_: Annotated[
-        str | None,
-        typer.Option(
-            "--input",
-            metavar="FILE",
-            help="Failures with query, response and rubric: JSONL, JSON, CSV, TSV or Parquet, also .gz and .zst; "
-            "`-` or a pipe: stdin.",
-        ),
-    ] = None,
+    rubric: RubricOption = None,
+    input_: Input = None,
     method: Annotated[str, typer.Option(help="joint or paper; else setting turf.method.")] = "",
     k: Annotated[int | None, typer.Option("-k", min=1, help="Neighbors of a crux, rows; else setting turf.k.")] = None,
     limit: Annotated[
@@ -153,9 +157,6 @@ def _with(settings: Settings, method: str, k: int | None, limit: int | None, evi
         "evidence_rows": max(evidence, turf.evidence_rows),
     }  # fmt: skip
     return settings.model_copy(update={"turf": turf.model_copy(update=changed)})
-
-
-# what is to be traced ----------------------------------------------------------------------------------------------
 
 
 def _side(name: str, text: str | None, file: Path | None) -> str:
