@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from chunky import rubrics, surf
+from chunky import memory, rubrics, surf
 from chunky.embedders import get_embedder
 from chunky.errors import InputError, MissingTable
 from chunky.fingerprints import digest_of
@@ -159,6 +159,7 @@ def _play_on(players: Players, searches: dict[int, Search], settings: Settings, 
         if groups is not None:
             played = {seed: groups(searches[seed].buffer, candidates) for seed, candidates in played.items()}
         kept.write(played)
+        memory.release()  # what fifteen seeds are played with is freed in pieces that malloc keeps
         for seed, candidates in played.items():
             known = {each.candidate_id for each in going[seed].buffer}
             going[seed].take(candidates)
