@@ -44,6 +44,7 @@ select attribute_id, texts.side, attribute, family, texts.rows, cluster_id, clus
 from attributes.texts as texts inner join clusters.assignments using (attribute_id)
 order by attribute_id
 """
+_NEIGHBORHOODS = "select count(distinct crux_id) as neighborhoods from turf.null_hits"
 _NAMES = """
 select cluster_id, coalesce(cluster_name, cluster) as cluster_name
 from clusters.summaries left join clusters.names using (cluster_id)
@@ -92,6 +93,14 @@ def in_batches(failures: Sequence[Failure], most: int) -> Iterator[Sequence[Fail
         yield failures[start:end]
 
 
+def remember(lens: Lens) -> None:
+    """What the models of `sql/turf/` ask for whatever the failure: sizes as variables, and the null in memory."""
+    (null,) = lens.table(_NEIGHBORHOODS).to_pylist()
+    lens.set({"mix_rows": lens.lake.rows("corpus.rows"), **null})
+    lens.keep("null_levels", sql_text("turf.null_levels"))
+    lens.connection.execute("set parquet_metadata_cache = true")  # files of a lake never change
+
+
 class Tracer:
     """Traces failures over one lake; a context manager.
 
@@ -109,6 +118,7 @@ class Tracer:
         self.untraced: list[Unusable] = []
         self._settings = settings
         self._lens = Lens(lake, settings)
+        remember(self._lens)
         self._sentences = frame_of(self._lens.table(_SENTENCES))
         self._names = frame_of(self._lens.table(_NAMES))
         self._vectors = SentenceVectors(lake, settings, self._sentences)

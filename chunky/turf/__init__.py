@@ -12,7 +12,7 @@ Neighbors, hits, expectations, triggers, chunks and evidence are SQL (`sql/turf/
 
 from __future__ import annotations
 
-from chunky.turf.cruxes import behaviors_of, crux_id, ranked_cruxes, weigh
+from chunky.turf.cruxes import behaviors_of, crux_id, ranked_cruxes, says_something, weigh
 from chunky.turf.echoes import is_echo
 from chunky.turf.failures import COLUMNS, Failure, Unusable, failure_of, failures_of
 from chunky.turf.objects import trace_objects, unusable_object
@@ -31,6 +31,7 @@ __all__ = [
     "is_echo",
     "ranked_cruxes",
     "read_records",
+    "says_something",
     "trace_objects",
     "unusable_object",
     "verdicts",
