@@ -39,6 +39,8 @@ from chunky.warehouse import Warehouse
 
 NEEDED = ("attributes.texts", "embeddings.vectors", "clusters.postings", "clusters.summaries", "turf.null_hits")
 
+_CANDIDATES = 10  # triggers looked at for each that is told: a planted phrase came as up to twenty fragments
+
 _SENTENCES = """
 select attribute_id, texts.side, attribute, family, texts.rows, cluster_id, cluster_similarity
 from attributes.texts as texts inner join clusters.assignments using (attribute_id)
@@ -174,8 +176,8 @@ class Tracer:
                 echoes = echoes_of(heard, cruxes, self._vectors)
                 with self._seen(query_attributes=wanted, new_cruxes=cruxes, new_hits=hits, echoes=echoes):
                     triggers = self._triggers(how._replace(ranking="pairs") if reading == "pairs" else how)
+                    triggers, evidence = self._supported(triggers, how)
                     with self._seen(new_triggers=triggers):
-                        evidence = self._model("turf.evidence", evidence_rows=limits.evidence_rows)
                         triggers = triggers.join(
                             self._model("turf.extents"), on=["failure_id", "trigger_rank"], how="left",
                             maintain_order="left",
@@ -268,8 +270,17 @@ class Tracer:
             max_crux_share=limits.max_crux_share if how.is_gated else 1.0,
             max_null_share=limits.max_null_share if how.is_gated else 1.0,
             min_score=limits.min_score if how.is_gated else 0.0,
-            most_triggers=limits.triggers,
+            most_triggers=limits.triggers * (_CANDIDATES if how.is_gated else 1),
         )
+
+    def _supported(self, triggers: pl.DataFrame, how: Method) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Triggers with their evidence; where small ones are left out, those that rest on the same rows are one."""
+        limits = self._settings.turf
+        with self._seen(new_triggers=triggers):
+            evidence = self._model("turf.evidence", evidence_rows=limits.k if how.is_gated else limits.evidence_rows)
+        if how.is_gated:
+            triggers, evidence = turf.told_once(triggers, evidence, share=limits.fold_share, most=limits.triggers)
+        return triggers, evidence.filter(pl.col("evidence_rank") <= limits.evidence_rows)
 
     def _told(self, triggers: pl.DataFrame, cruxes: pl.DataFrame) -> pl.DataFrame:
         ranks = cruxes.select("failure_id", "crux_id", "crux_rank")
