@@ -270,15 +270,19 @@ class Tracer:
             max_crux_share=limits.max_crux_share if how.is_gated else 1.0,
             max_null_share=limits.max_null_share if how.is_gated else 1.0,
             min_score=limits.min_score if how.is_gated else 0.0,
-            most_triggers=limits.triggers * (_CANDIDATES if how.is_gated else 1),
+            most_triggers=limits.triggers * (_CANDIDATES if self._folds(how) else 1),
         )
 
+    def _folds(self, how: Method) -> bool:
+        """Whether triggers that rest on the same rows are told once; the paper's method leaves out none."""
+        return how.is_gated and self._settings.turf.fold_share <= 1
+
     def _supported(self, triggers: pl.DataFrame, how: Method) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Triggers with their evidence; where small ones are left out, those that rest on the same rows are one."""
-        limits = self._settings.turf
+        """Triggers with their evidence, those that rest on the same rows told once."""
+        limits, folds = self._settings.turf, self._folds(how)
         with self._seen(new_triggers=triggers):
-            evidence = self._model("turf.evidence", evidence_rows=limits.k if how.is_gated else limits.evidence_rows)
-        if how.is_gated:
+            evidence = self._model("turf.evidence", evidence_rows=limits.k if folds else limits.evidence_rows)
+        if folds:
             triggers, evidence = turf.told_once(triggers, evidence, share=limits.fold_share, most=limits.triggers)
         return triggers, evidence.filter(pl.col("evidence_rank") <= limits.evidence_rows)
 
