@@ -86,8 +86,8 @@ def reasons(mix: Mix, truth: Truth, missed: Sequence[PlantedFailure]) -> list[di
     """
     if not missed:
         return []
-    gated = _with(mix.settings, triggers=_MANY)
-    loose = _with(mix.settings, triggers=_MANY, min_score=0.0, max_null_share=1.0)
+    gated = _with(mix.settings, triggers=_MANY, fold_share=2.0)
+    loose = _with(mix.settings, triggers=_MANY, fold_share=2.0, min_score=0.0, max_null_share=1.0)
     found = {word: _traced(mix, settings, missed, "joint") for word, settings in
              (("ranked below", gated), ("below threshold", loose))}  # fmt: skip
     attributes = found["ranked below"].failure_attributes

@@ -90,6 +90,12 @@ class Lens:
             if entry.partition in ("audit", "seed"):
                 self.connection.execute(_view(entry, self.lake, None, audits))
 
+    def keep(self, name: str, sql: str) -> None:
+        """Hold the answer to a query in memory, as a table of this name, until the session ends."""
+        if not _NAME.fullmatch(name):
+            raise LakeError(f"{name!r} is no table name", "use lower-case letters, digits and underscores")
+        self.connection.execute(f"create or replace temp table {name} as {sql}")
+
     @contextmanager
     def registered(self, **frames: Any) -> Iterator[None]:
         """Make Arrow tables or polars frames visible to SQL under the given names for the length of the block."""

@@ -132,6 +132,9 @@ class Turf(Section):
     max_crux_share: float = Field(0.10, gt=0, le=1, description="a crux in more of the mix is no cue of its own")
     min_score: float = Field(0.03, ge=0, description="triggers of a lower trace_score are none")
     max_null_share: float = Field(0.05, gt=0, le=1, description="share of random neighborhoods that may do as well")
+    fold_share: float = Field(
+        0.5, gt=0, description="triggers with such a share of their hits in a better one's are told by it; over 1: none"
+    )
     null_neighborhoods: int = Field(500, ge=400, description="random response attributes that the null is made of")
     seed: int = Field(0, ge=0, description="which ones are drawn")
 

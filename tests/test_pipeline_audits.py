@@ -370,6 +370,21 @@ def test_a_lake_that_is_not_built_says_so(lake: Warehouse, tmp_path: Path) -> No
     assert pipeline.audits_of_lake(lake) == ()
 
 
+def test_each_cause_is_told_once(world: World) -> None:
+    """Whoever never folds tells the same first trigger, and then what shares half of its rows with a better one."""
+    never = SETTINGS.model_copy(update={"turf": SETTINGS.turf.model_copy(update={"fold_share": 2.0})})
+    hits: dict[bool, list[set[int]]] = {}
+    for folds, settings in ((True, SETTINGS), (False, never)):
+        with Tracer(world.lake, settings) as tracer:
+            evidence = tracer.trace(world.failures[:1]).evidence
+        parts = evidence.partition_by("trigger_rank", maintain_order=True)
+        hits[folds] = [set(part["row_id"].to_list()) for part in parts]
+    assert hits[True][0] == hits[False][0]
+    assert len(hits[True]) < len(hits[False]) <= SETTINGS.turf.triggers
+    for place, rows in enumerate(hits[True]):
+        assert all(len(rows & better) < len(rows) / 2 for better in hits[True][:place])
+
+
 # confirmations --------------------------------------------------------------------------------------------------------
 
 

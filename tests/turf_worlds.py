@@ -14,6 +14,7 @@ import pyarrow as pa
 from chunky import pipeline
 from chunky.files import sql_text
 from chunky.lens import Lens
+from chunky.pipeline.tracing import remember
 from chunky.settings import Settings
 from chunky.warehouse import Warehouse
 from tests import turf_reference as reference
@@ -207,6 +208,7 @@ def seen(lens: Lens, **frames: Any) -> Iterator[None]:
 
 def run(lens: Lens, name: str, **parameters: Any) -> pl.DataFrame:
     """The SQL model of a table, as a frame."""
+    remember(lens)
     lens.set(parameters)
     frame = pl.from_arrow(lens.table(sql_text(name)))
     assert isinstance(frame, pl.DataFrame)

@@ -39,11 +39,14 @@ from chunky.warehouse import Warehouse
 
 NEEDED = ("attributes.texts", "embeddings.vectors", "clusters.postings", "clusters.summaries", "turf.null_hits")
 
+_CANDIDATES = 10  # triggers looked at for each that is told: a planted phrase came as up to twenty fragments
+
 _SENTENCES = """
 select attribute_id, texts.side, attribute, family, texts.rows, cluster_id, cluster_similarity
 from attributes.texts as texts inner join clusters.assignments using (attribute_id)
 order by attribute_id
 """
+_NEIGHBORHOODS = "select count(distinct crux_id) as neighborhoods from turf.null_hits"
 _NAMES = """
 select cluster_id, coalesce(cluster_name, cluster) as cluster_name
 from clusters.summaries left join clusters.names using (cluster_id)
@@ -92,6 +95,14 @@ def in_batches(failures: Sequence[Failure], most: int) -> Iterator[Sequence[Fail
         yield failures[start:end]
 
 
+def remember(lens: Lens) -> None:
+    """What the models of `sql/turf/` ask for whatever the failure: sizes as variables, and the null in memory."""
+    (null,) = lens.table(_NEIGHBORHOODS).to_pylist()
+    lens.set({"mix_rows": lens.lake.rows("corpus.rows"), **null})
+    lens.keep("null_levels", sql_text("turf.null_levels"))
+    lens.connection.execute("set parquet_metadata_cache = true")  # files of a lake never change
+
+
 class Tracer:
     """Traces failures over one lake; a context manager.
 
@@ -109,6 +120,7 @@ class Tracer:
         self.untraced: list[Unusable] = []
         self._settings = settings
         self._lens = Lens(lake, settings)
+        remember(self._lens)
         self._sentences = frame_of(self._lens.table(_SENTENCES))
         self._names = frame_of(self._lens.table(_NAMES))
         self._vectors = SentenceVectors(lake, settings, self._sentences)
@@ -164,8 +176,8 @@ class Tracer:
                 echoes = echoes_of(heard, cruxes, self._vectors)
                 with self._seen(query_attributes=wanted, new_cruxes=cruxes, new_hits=hits, echoes=echoes):
                     triggers = self._triggers(how._replace(ranking="pairs") if reading == "pairs" else how)
+                    triggers, evidence = self._supported(triggers, how)
                     with self._seen(new_triggers=triggers):
-                        evidence = self._model("turf.evidence", evidence_rows=limits.evidence_rows)
                         triggers = triggers.join(
                             self._model("turf.extents"), on=["failure_id", "trigger_rank"], how="left",
                             maintain_order="left",
@@ -258,8 +270,21 @@ class Tracer:
             max_crux_share=limits.max_crux_share if how.is_gated else 1.0,
             max_null_share=limits.max_null_share if how.is_gated else 1.0,
             min_score=limits.min_score if how.is_gated else 0.0,
-            most_triggers=limits.triggers,
+            most_triggers=limits.triggers * (_CANDIDATES if self._folds(how) else 1),
         )
+
+    def _folds(self, how: Method) -> bool:
+        """Whether triggers that rest on the same rows are told once; the paper's method leaves out none."""
+        return how.is_gated and self._settings.turf.fold_share <= 1
+
+    def _supported(self, triggers: pl.DataFrame, how: Method) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Triggers with their evidence, those that rest on the same rows told once."""
+        limits, folds = self._settings.turf, self._folds(how)
+        with self._seen(new_triggers=triggers):
+            evidence = self._model("turf.evidence", evidence_rows=limits.k if folds else limits.evidence_rows)
+        if folds:
+            triggers, evidence = turf.told_once(triggers, evidence, share=limits.fold_share, most=limits.triggers)
+        return triggers, evidence.filter(pl.col("evidence_rank") <= limits.evidence_rows)
 
     def _told(self, triggers: pl.DataFrame, cruxes: pl.DataFrame) -> pl.DataFrame:
         ranks = cruxes.select("failure_id", "crux_id", "crux_rank")

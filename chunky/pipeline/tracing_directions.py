@@ -97,7 +97,7 @@ def _answer(lens: Lens, lake: Warehouse, settings: Settings, sentence: str, side
     clusters = frame_of(lens.table(_CLUSTERS, [other]))
     mix_rows = lake.rows("corpus.rows")
     with lens.registered(near_sentences=near.to_arrow(), candidate_clusters=clusters.to_arrow()):
-        lens.set({"k": limits.k})
+        lens.set({"k": limits.k, "mix_rows": mix_rows})
         neighbors = lens.table(sql_text("turf.neighbors"))
         with lens.registered(new_neighbors=neighbors):
             (crux,) = lens.table(sql_text("turf.cruxes")).to_pylist() or [_NOTHING]

@@ -38,7 +38,7 @@ def build_null(lake: Warehouse, settings: Settings, progress: Progress = silent)
             [limits.max_cluster_share],
         )
         with lens.registered(near_sentences=near.to_arrow(), candidate_clusters=clusters):
-            lens.set({"k": limits.k})
+            lens.set({"k": limits.k, "mix_rows": rows})
             neighbors = lens.table(sql_text("turf.neighbors"))
             with lens.registered(new_neighbors=neighbors):
                 transaction.write("turf.null_hits", lens.model("turf.cluster_hits"), facts)

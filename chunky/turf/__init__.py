@@ -3,6 +3,7 @@
 failures   what is traced: a query, the response that violates a rubric, and the rubric
 reading    the files that failures come in
 cruxes     which sentences about the response may be the crux, and how much each counts
+folding    which triggers are one cause
 verdicts   what came of it, as a sentence
 objects    a trace as one object of plain values: what `chunky trace --json` prints
 echoes     which cues and behaviors are one thing seen on both sides
@@ -12,9 +13,10 @@ Neighbors, hits, expectations, triggers, chunks and evidence are SQL (`sql/turf/
 
 from __future__ import annotations
 
-from chunky.turf.cruxes import behaviors_of, crux_id, ranked_cruxes, weigh
+from chunky.turf.cruxes import behaviors_of, crux_id, ranked_cruxes, says_something, weigh
 from chunky.turf.echoes import is_echo
 from chunky.turf.failures import COLUMNS, Failure, Unusable, failure_of, failures_of
+from chunky.turf.folding import told_once
 from chunky.turf.objects import trace_objects, unusable_object
 from chunky.turf.reading import read_records
 from chunky.turf.verdicts import explain, verdicts
@@ -31,6 +33,8 @@ __all__ = [
     "is_echo",
     "ranked_cruxes",
     "read_records",
+    "says_something",
+    "told_once",
     "trace_objects",
     "unusable_object",
     "verdicts",

@@ -1,15 +1,7 @@
 -- turf.triggers: the failing query's attributes whose clusters go with a crux beyond chance, best first across cruxes
 -- grain: one row per failure and trigger
 -- paper: equations 5 and 6; all but the raw hits is our own (docs/decisions/0026)
-with mix as (
-    select count(*) as mix_rows from corpus.rows
-),
-
-null_size as (
-    select count(distinct crux_id) as neighborhoods from turf.null_hits
-),
-
-options as (
+with options as (
     select
         query_attributes.failure_id,
         query_attributes.attribute_rank,
@@ -20,32 +12,16 @@ options as (
         cruxes.crux_weight,
         cruxes.top_relevance,
         coalesce(echoes.echo, 0) as echo,
-        mix_rows,
+        getvariable('mix_rows') as mix_rows,
     from query_attributes
     inner join new_cruxes as cruxes using (failure_id)
     inner join new_hits as counted using (crux_id, cluster_id)
     left join echoes using (failure_id, crux_id, attribute_rank)
-    cross join mix
     where
         counted.hits >= getvariable('min_hits')
         and counted.lift >= getvariable('min_lift')
         and counted.cluster_rows <= getvariable('max_cluster_share') * mix_rows
         and cruxes.crux_rows <= getvariable('max_crux_share') * mix_rows
-),
-
-asked_clusters as (
-    select distinct cluster_id from options
-),
-
-by_chance as (  -- the level that one random neighborhood in twenty reaches; those without a hit are below zero
-    select
-        cluster_id,
-        list(trigger_score order by trigger_score desc) as scores,
-        greatest(coalesce(scores[greatest(1, floor(0.05 * any_value(neighborhoods)))::bigint], 0), 0) as chance_score,
-    from turf.null_hits
-    inner join asked_clusters using (cluster_id)
-    cross join null_size
-    group by all
 ),
 
 judged as (
@@ -60,11 +36,11 @@ judged as (
         ) as exclusivity,
         stats.wilson_low(likely_rows, cluster_rows) as p_low,
         -- one is added on both sides: what was never seen in 500 draws may still be as frequent as one in 501
-        (1 + coalesce(len(list_filter(scores, lambda score: score >= trigger_score)), 0)) / (1 + neighborhoods) as null_share,
+        (1 + coalesce(len(list_filter(scores, lambda score: score >= trigger_score)), 0))
+        / (1 + getvariable('neighborhoods')) as null_share,
         greatest(crux_weight - 0.25 * echo / top_relevance, 0) as relevance,
     from options
-    left join by_chance using (cluster_id)
-    cross join null_size
+    left join null_levels using (cluster_id)
 ),
 
 scored as (
