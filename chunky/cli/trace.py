@@ -16,9 +16,9 @@ import typer
 
 from chunky.cli.ask import warn_if_behind
 from chunky.cli.money import tell_estimates
-from chunky.cli.output import count, visible
 from chunky.cli.progress import Watcher, watching
 from chunky.cli.session import Session, session_of
+from chunky.cli.trace_view import show_sum, show_trace, tell_left_out, tell_untraced
 from chunky.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 _STDIN = "-"
 _BATCH = 64  # failures traced at once: what they share is looked up once, and fifty took a tenth of one by one
 _LEAST_EVIDENCE = 20  # rows of each trigger that a program gets, where there are so many
-_QUERY_CHARS = 80  # of a failure that is told on stderr
-_TOLD = 20  # unusable records told on stderr; JSON has all
 
 
 def register(app: typer.Typer) -> None:
@@ -108,18 +106,9 @@ def trace(
         session.flags["llm.max_cost"] = str(max_cost)
     lake = session.warehouse()
     settings = _with(session.settings, method, k, limit, max(evidence, _LEAST_EVIDENCE))
-    if input_ is None and [query, response, query_file, response_file] == [None] * 4:
-        if sys.stdin.isatty():
-            raise InputError("no failure was given", "name --query, --response and --rubric, or --input FILE")
-        input_ = _STDIN
-    if input_ is None:
-        given = _single(_side("query", query, query_file), _side("response", response, response_file), rubric)
-    elif [query, response, query_file, response_file] != [None] * 4:
-        raise InputError("failures come from --input or from --query and --response, not both", "leave one of them out")
-    else:
-        given = _many(input_, rubric)
+    given = _given((query, query_file), (response, response_file), rubric, input_)
     warn_if_behind(session, lake)
-    _tell_left_out(given)
+    tell_left_out(given.unusable, given.repeated)
     _tell_costs(session, settings, given, dry_run)
     if dry_run:
         return
@@ -154,6 +143,23 @@ def _with(settings: Settings, method: str, k: int | None, limit: int | None, evi
 
 
 # what is to be traced ----------------------------------------------------------------------------------------------
+
+
+def _given(
+    query: tuple[str | None, Path | None],
+    response: tuple[str | None, Path | None],
+    rubric: str | None,
+    path: str | None,
+) -> Given:
+    """What the options name: one failure by text or file of each side, a file of many, or stdin where nothing is."""
+    is_single = (*query, *response) != (None,) * 4
+    if path is None and is_single:
+        return _single(_side("query", *query), _side("response", *response), rubric)
+    if is_single:
+        raise InputError("failures come from --input or from --query and --response, not both", "leave one of them out")
+    if path is None and sys.stdin.isatty():
+        raise InputError("no failure was given", "name --query, --response and --rubric, or --input FILE")
+    return _many(path or _STDIN, rubric)
 
 
 def _side(name: str, text: str | None, file: Path | None) -> str:
@@ -229,8 +235,6 @@ def _trace(session: Session, settings: Settings, given: Given, evidence: int, au
 
     On a terminal traces are printed when the last is done, so that they do not run through the bar of the progress.
     """
-    from chunky.cli.trace_view import show_sum, show_trace
-
     printer, total = session.printer, len(given.failures)
     verdicts: list[str] = []
 
@@ -256,7 +260,7 @@ def _trace(session: Session, settings: Settings, given: Given, evidence: int, au
                     show(traces)
     finally:  # what was traced before a model took no more calls is told
         show(held)
-    _tell_untraced(untraced)
+    tell_untraced(untraced)
     if total > 1 and not session.is_json:
         show_sum(printer, verdicts)
     return untraced
@@ -318,26 +322,6 @@ def _kept(audit: str) -> Callable[..., Iterator[list[dict[str, Any]]]]:
             yield trace_objects(lens, traces, evidence)
 
     return batches
-
-
-def _tell_left_out(given: Given) -> None:
-    """Say on stderr which records are not traced, and why."""
-    for each in given.unusable[:_TOLD]:
-        sys.stderr.write(f"{each.place} cannot be traced: {visible(each.problem)}\n")
-    if len(given.unusable) > _TOLD:
-        sys.stderr.write(f"and {count(len(given.unusable) - _TOLD)} more; all of them: --json\n")
-    if given.repeated == 1:
-        sys.stderr.write("1 record repeats a failure before it, which is traced once\n")
-    elif given.repeated:
-        sys.stderr.write(f"{count(given.repeated)} records repeat failures before them, which are traced once\n")
-
-
-def _tell_untraced(untraced: list[Unusable]) -> None:
-    for each in untraced[:_TOLD]:
-        query = visible(each.query or "", _QUERY_CHARS)
-        sys.stderr.write(f"the failure “{query}” cannot be traced: {visible(each.problem)}\n")
-    if len(untraced) > _TOLD:
-        sys.stderr.write(f"and {count(len(untraced) - _TOLD)} more; all of them: --json\n")
 
 
 def _print_unusable(session: Session, unusable: list[Unusable]) -> None:
