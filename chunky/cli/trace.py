@@ -16,9 +16,9 @@ import typer
 
 from chunky.cli.ask import warn_if_behind
 from chunky.cli.money import tell_estimates
-from chunky.cli.output import count, visible
 from chunky.cli.progress import Watcher, watching
 from chunky.cli.session import Session, session_of
+from chunky.cli.trace_view import show_sum, show_trace, tell_left_out, tell_untraced
 from chunky.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
@@ -29,27 +29,6 @@ if TYPE_CHECKING:
 _STDIN = "-"
 _BATCH = 64  # failures traced at once: what they share is looked up once, and fifty took a tenth of one by one
 _LEAST_EVIDENCE = 20  # rows of each trigger that a program gets, where there are so many
-_QUERY_CHARS = 80  # of a failure that is told on stderr
-_TOLD = 20  # unusable records told on stderr; JSON has all
-
-
-Input = Annotated[
-    str | None,
-    typer.Option(
-        "--input",
-        metavar="FILE",
-        help="Failures with query, response and rubric: JSONL, JSON, CSV, TSV or Parquet, also .gz and .zst; "
-        "`-` or a pipe: stdin.",
-    ),
-]
-RubricOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="RUBRIC",
-        help="What the response violates: a name (rebuttal, identity, …), a file, or a sentence. With --input, "
-        "for records that name none.",
-    ),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -75,8 +54,23 @@ def trace(
     response_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The same from a file, without its last line break.")
     ] = None,
-    rubric: RubricOption = None,
-    input_: Input = None,
+    rubric: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUBRIC",
+            help="What the response violates: a name (rebuttal, identity, …), a file, or a sentence. With --input, "
+            "for records that name none.",
+        ),
+    ] = None,
+    input_: Annotated[
+        str | None,
+        typer.Option(
+            "--input",
+            metavar="FILE",
+            help="Failures with query, response and rubric: JSONL, JSON, CSV, TSV or Parquet, also .gz and .zst; "
+            "`-` or a pipe: stdin.",
+        ),
+    ] = None,
     method: Annotated[str, typer.Option(help="joint or paper; else setting turf.method.")] = "",
     k: Annotated[int | None, typer.Option("-k", min=1, help="Neighbors of a crux, rows; else setting turf.k.")] = None,
     limit: Annotated[
@@ -112,20 +106,9 @@ def trace(
         session.flags["llm.max_cost"] = str(max_cost)
     lake = session.warehouse()
     settings = _with(session.settings, method, k, limit, max(evidence, _LEAST_EVIDENCE))
-    if input_ is None and [query, response, query_file, response_file] == [None] * 4:
-        if sys.stdin.isatty():
-            raise InputError("no failure was given", "name --query, --response and --rubric, or --input FILE")
-        input_ = _STDIN
-    if input_ is None:
-        given = _single(
-            _side("query", query, query_file), _side("response", response, response_file), rubric, session.lake
-        )
-    elif [query, response, query_file, response_file] != [None] * 4:
-        raise InputError("failures come from --input or from --query and --response, not both", "leave one of them out")
-    else:
-        given = _many(input_, rubric, session.lake)
+    given = _given((query, query_file), (response, response_file), rubric, input_)
     warn_if_behind(session, lake)
-    _tell_left_out(given)
+    tell_left_out(given.unusable, given.repeated)
     _tell_costs(session, settings, given, dry_run)
     if dry_run:
         return
@@ -159,6 +142,26 @@ def _with(settings: Settings, method: str, k: int | None, limit: int | None, evi
     return settings.model_copy(update={"turf": turf.model_copy(update=changed)})
 
 
+# what is to be traced ----------------------------------------------------------------------------------------------
+
+
+def _given(
+    query: tuple[str | None, Path | None],
+    response: tuple[str | None, Path | None],
+    rubric: str | None,
+    path: str | None,
+) -> Given:
+    """What the options name: one failure by text or file of each side, a file of many, or stdin where nothing is."""
+    is_single = (*query, *response) != (None,) * 4
+    if path is None and is_single:
+        return _single(_side("query", *query), _side("response", *response), rubric)
+    if is_single:
+        raise InputError("failures come from --input or from --query and --response, not both", "leave one of them out")
+    if path is None and sys.stdin.isatty():
+        raise InputError("no failure was given", "name --query, --response and --rubric, or --input FILE")
+    return _many(path or _STDIN, rubric)
+
+
 def _side(name: str, text: str | None, file: Path | None) -> str:
     """A side's text, from the one place that was named."""
     if (text is None) == (file is None):
@@ -174,22 +177,19 @@ def _side(name: str, text: str | None, file: Path | None) -> str:
     return found.removesuffix("\n").removesuffix("\r")
 
 
-def _single(query: str, response: str, rubric: str | None, lake: Path) -> Given:
+def _single(query: str, response: str, rubric: str | None) -> Given:
     from chunky import rubrics, turf
 
-    folders = rubrics.folders_of(lake)
     if rubric is None:
-        there = ", ".join(rubrics.names(folders))
-        raise InputError("there is no rubric", f"say --rubric: {there}, a file, or a sentence")
-    return Given([turf.failure_of(query, response, rubrics.rubric(rubric, folders))], [], 0)
+        raise InputError("there is no rubric", f"say --rubric: {', '.join(rubrics.names())}, a file, or a sentence")
+    return Given([turf.failure_of(query, response, rubrics.rubric(rubric))], [], 0)
 
 
-def _many(path: str, rubric: str | None, lake: Path) -> Given:
+def _many(path: str, rubric: str | None) -> Given:
     from chunky import rubrics, turf
 
-    folders = rubrics.folders_of(lake)
     if rubric is not None:
-        rubrics.rubric(rubric, folders)  # a misspelled default is told once, not by every record
+        rubrics.rubric(rubric)  # a misspelled default is told once, not by every record
     records = 0
 
     def counted(source: Source) -> Iterator[Any]:
@@ -199,7 +199,7 @@ def _many(path: str, rubric: str | None, lake: Path) -> Given:
             yield record
 
     with _source(path) as source:
-        failures, unusable = turf.failures_of(counted(source), lambda spec: rubrics.rubric(spec, folders), rubric)
+        failures, unusable = turf.failures_of(counted(source), rubrics.rubric, rubric)
     return Given(failures, unusable, records - len(failures) - len(unusable))
 
 
@@ -227,13 +227,14 @@ def _source(path: str) -> Iterator[Source]:
         raise InputError(f"{path} cannot be read: {error.strerror or error}", "name a file that is there") from error
 
 
+# what came of it ---------------------------------------------------------------------------------------------------
+
+
 def _trace(session: Session, settings: Settings, given: Given, evidence: int, audit: str) -> list[Unusable]:
     """Trace all failures, in batches, and print what came of each; those come back that a model failed to judge.
 
     On a terminal traces are printed when the last is done, so that they do not run through the bar of the progress.
     """
-    from chunky.cli.trace_view import show_sum, show_trace
-
     printer, total = session.printer, len(given.failures)
     verdicts: list[str] = []
 
@@ -259,7 +260,7 @@ def _trace(session: Session, settings: Settings, given: Given, evidence: int, au
                     show(traces)
     finally:  # what was traced before a model took no more calls is told
         show(held)
-    _tell_untraced(untraced)
+    tell_untraced(untraced)
     if total > 1 and not session.is_json:
         show_sum(printer, verdicts)
     return untraced
@@ -321,26 +322,6 @@ def _kept(audit: str) -> Callable[..., Iterator[list[dict[str, Any]]]]:
             yield trace_objects(lens, traces, evidence)
 
     return batches
-
-
-def _tell_left_out(given: Given) -> None:
-    """Say on stderr which records are not traced, and why."""
-    for each in given.unusable[:_TOLD]:
-        sys.stderr.write(f"{each.place} cannot be traced: {visible(each.problem)}\n")
-    if len(given.unusable) > _TOLD:
-        sys.stderr.write(f"and {count(len(given.unusable) - _TOLD)} more; all of them: --json\n")
-    if given.repeated == 1:
-        sys.stderr.write("1 record repeats a failure before it, which is traced once\n")
-    elif given.repeated:
-        sys.stderr.write(f"{count(given.repeated)} records repeat failures before them, which are traced once\n")
-
-
-def _tell_untraced(untraced: list[Unusable]) -> None:
-    for each in untraced[:_TOLD]:
-        query = visible(each.query or "", _QUERY_CHARS)
-        sys.stderr.write(f"the failure “{query}” cannot be traced: {visible(each.problem)}\n")
-    if len(untraced) > _TOLD:
-        sys.stderr.write(f"and {count(len(untraced) - _TOLD)} more; all of them: --json\n")
 
 
 def _print_unusable(session: Session, unusable: list[Unusable]) -> None:

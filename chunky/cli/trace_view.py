@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chunky.cli.output import PIPE_WIDTH, Head, Printer, count, times, visible, wrapped
+
+if TYPE_CHECKING:
+    from chunky.turf import Unusable
 
 _TEXT_CHARS = 240
 _TRIED = 120  # characters of a sentence in a command to try
 _CHUNKS = 3
+_QUERY_CHARS = 80  # of a failure that is told on stderr
+_TOLD = 20  # unusable records told on stderr; JSON has all
 
 _MEANS = {
     "no trigger found": (
@@ -154,3 +160,24 @@ def _show_tries(printer: Printer, trace: Mapping[str, Any]) -> None:
 
 def _quoted(sentence: str) -> str:
     return shlex.quote(visible(sentence, _TRIED))
+
+
+def tell_left_out(unusable: Sequence[Unusable], repeated: int) -> None:
+    """Say on stderr which records are not traced, and why."""
+    for each in unusable[:_TOLD]:
+        sys.stderr.write(f"{each.place} cannot be traced: {visible(each.problem)}\n")
+    if len(unusable) > _TOLD:
+        sys.stderr.write(f"and {count(len(unusable) - _TOLD)} more; all of them: --json\n")
+    if repeated == 1:
+        sys.stderr.write("1 record repeats a failure before it, which is traced once\n")
+    elif repeated:
+        sys.stderr.write(f"{count(repeated)} records repeat failures before them, which are traced once\n")
+
+
+def tell_untraced(untraced: Sequence[Unusable]) -> None:
+    """Say on stderr which failures a model gave no usable answer about."""
+    for each in untraced[:_TOLD]:
+        query = visible(each.query or "", _QUERY_CHARS)
+        sys.stderr.write(f"the failure “{query}” cannot be traced: {visible(each.problem)}\n")
+    if len(untraced) > _TOLD:
+        sys.stderr.write(f"and {count(len(untraced) - _TOLD)} more; all of them: --json\n")

@@ -8,16 +8,22 @@ with asked as (
     from new_triggers
 ),
 
+asked_cruxes as (
+    select distinct
+        crux_id,
+        min_similarity,
+    from new_cruxes
+    where crux_id in (select asked.crux_id from asked)
+),
+
 crux_rows as (  -- rows as near to the crux as its neighbors are, beyond k as well; a row as often as it has such a sentence
     select
         sentences.crux_id,
         postings.row_id,
     from near_sentences as sentences
-    inner join (select distinct crux_id, min_similarity from new_cruxes) as cruxes using (crux_id)
+    inner join asked_cruxes using (crux_id)
     inner join clusters.postings as postings using (cluster_id, attribute_id)
-    where
-        sentences.similarity >= cruxes.min_similarity
-        and sentences.crux_id in (select asked.crux_id from asked)
+    where sentences.similarity >= asked_cruxes.min_similarity
 ),
 
 carriers as (  -- integers first: of the rows with a trigger few answer as some crux says, and only theirs are grouped
@@ -40,7 +46,7 @@ supporting as (
         count(*) as chunk_rows,
     from asked
     inner join carriers using (cluster_id)
-    where (crux_id, row_id) in (select (crux_rows.crux_id, crux_rows.row_id) from crux_rows)
+    semi join crux_rows using (crux_id, row_id)
     group by all
 ),
 
