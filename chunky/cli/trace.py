@@ -106,7 +106,7 @@ def trace(
         session.flags["llm.max_cost"] = str(max_cost)
     lake = session.warehouse()
     settings = _with(session.settings, method, k, limit, max(evidence, _LEAST_EVIDENCE))
-    given = _given((query, query_file), (response, response_file), rubric, input_)
+    given = _given((query, query_file), (response, response_file), rubric, input_, lake.root)
     warn_if_behind(session, lake)
     tell_left_out(given.unusable, given.repeated)
     _tell_costs(session, settings, given, dry_run)
@@ -150,16 +150,17 @@ def _given(
     response: tuple[str | None, Path | None],
     rubric: str | None,
     path: str | None,
+    lake: Path,
 ) -> Given:
     """What the options name: one failure by text or file of each side, a file of many, or stdin where nothing is."""
     is_single = (*query, *response) != (None,) * 4
     if path is None and is_single:
-        return _single(_side("query", *query), _side("response", *response), rubric)
+        return _single(_side("query", *query), _side("response", *response), rubric, lake)
     if is_single:
         raise InputError("failures come from --input or from --query and --response, not both", "leave one of them out")
     if path is None and sys.stdin.isatty():
         raise InputError("no failure was given", "name --query, --response and --rubric, or --input FILE")
-    return _many(path or _STDIN, rubric)
+    return _many(path or _STDIN, rubric, lake)
 
 
 def _side(name: str, text: str | None, file: Path | None) -> str:
@@ -177,19 +178,22 @@ def _side(name: str, text: str | None, file: Path | None) -> str:
     return found.removesuffix("\n").removesuffix("\r")
 
 
-def _single(query: str, response: str, rubric: str | None) -> Given:
+def _single(query: str, response: str, rubric: str | None, lake: Path) -> Given:
     from chunky import rubrics, turf
 
+    folders = rubrics.folders_of(lake)
     if rubric is None:
-        raise InputError("there is no rubric", f"say --rubric: {', '.join(rubrics.names())}, a file, or a sentence")
-    return Given([turf.failure_of(query, response, rubrics.rubric(rubric))], [], 0)
+        there = ", ".join(rubrics.names(folders))
+        raise InputError("there is no rubric", f"say --rubric: {there}, a file, or a sentence")
+    return Given([turf.failure_of(query, response, rubrics.rubric(rubric, folders))], [], 0)
 
 
-def _many(path: str, rubric: str | None) -> Given:
+def _many(path: str, rubric: str | None, lake: Path) -> Given:
     from chunky import rubrics, turf
 
+    folders = rubrics.folders_of(lake)
     if rubric is not None:
-        rubrics.rubric(rubric)  # a misspelled default is told once, not by every record
+        rubrics.rubric(rubric, folders)  # a misspelled default is told once, not by every record
     records = 0
 
     def counted(source: Source) -> Iterator[Any]:
@@ -199,7 +203,7 @@ def _many(path: str, rubric: str | None) -> Given:
             yield record
 
     with _source(path) as source:
-        failures, unusable = turf.failures_of(counted(source), rubrics.rubric, rubric)
+        failures, unusable = turf.failures_of(counted(source), lambda spec: rubrics.rubric(spec, folders), rubric)
     return Given(failures, unusable, records - len(failures) - len(unusable))
 
 
