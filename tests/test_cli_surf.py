@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from assets.describing import asset_key
 from chunky.cli.app import app
+from chunky.tables import TABLES
 from chunky.warehouse import Warehouse
 from dagster_project import launch, partitions
 from tests.traced_lake import ENVIRONMENT, EVIL
@@ -90,6 +91,16 @@ def test_dagster_knows_the_searches_by_audit_and_seed(audited: tuple[Path, dict[
         for table in ("surf.audits", "surf.failures", "surf.violation_rates", "turf.traces"):
             assert record.get_materialized_partitions(asset_key(table)) == {key}
         runs = [run.job_name for run in record.get_runs()]
+        checks = {
+            table: dg.AssetCheckKey(asset_key(table), "contract") for table in TABLES if table.startswith("surf.")
+        }
+        told = record.event_log_storage.get_latest_asset_check_execution_by_key(list(checks.values()))
+    passed = {
+        table: told[key].event.dagster_event.asset_check_evaluation_data.passed
+        for table, key in checks.items()
+        if key in told
+    }
+    assert passed == dict.fromkeys(set(checks) - {"surf.ratings", "surf.agreement"}, True)
     assert {"surf", "violations", "trace"} <= set(runs)
 
 

@@ -140,6 +140,8 @@ def test_every_chunk_is_a_partition_with_facts_of_its_own(world: World, record: 
 
 def test_every_check_ran_and_passed(record: dg.DagsterInstance) -> None:
     for key in defs.resolve_asset_graph().asset_check_keys:
+        if key.asset_key.path[0] == "surf":  # nobody has searched here: tests/test_cli_surf.py
+            continue
         evaluation = record.event_log_storage.get_latest_asset_check_execution_by_key([key])[key].event.dagster_event
         assert evaluation.asset_check_evaluation_data.passed, key
 
@@ -154,7 +156,7 @@ def test_runs_are_recorded_and_will_not_be_tried_again(record: dg.DagsterInstanc
 
 def test_a_rerun_does_nothing_and_keeps_the_data_versions(world: World, record: dg.DagsterInstance) -> None:
     def versions() -> dict[str, str]:
-        names = [entry.name for entry in TABLES.values() if not entry.is_view]
+        names = [entry.name for entry in TABLES.values() if not entry.is_view and entry.schema_name != "surf"]
         events = [record.get_latest_materialization_event(asset_key(name)).asset_materialization for name in names]
         return {name: event.tags["dagster/data_version"] for name, event in zip(names, events, strict=True)}
 

@@ -1,7 +1,7 @@
 """Folding: triggers that rest on the same rows are one cause, told by the best of them.
 
-“by the narrow cellar”, “, as if by the” and “ends with “narrow cellar.”” are one planted phrase: without folding, 65 %
-of the pairs of triggers shown for a failure shared half of their rows (real background, planted; 120 failures).
+“by the narrow cellar”, “, as if by the” and “ends with “narrow cellar.”” are one planted phrase: without folding, 71 %
+of the pairs of triggers shown for a failure shared half of their hits (real background, planted; 120 failures).
 """
 
 from __future__ import annotations
