@@ -79,11 +79,7 @@ def with_kinds(attributes: pl.DataFrame, sentences: pl.DataFrame, kind: str, lea
 
 
 def weighed(failures: Sequence[Failure], cruxes: pl.DataFrame, vectors: SentenceVectors) -> pl.DataFrame:
-    """All `cruxes` (see `with_kinds`) with their weights, in `CANDIDATE`.
-
-    Those of weight 0 are left out, and those that say nothing (`turf.says_something`).
-    """
-    cruxes = cruxes.filter(pl.Series([turf.says_something(text) for text in cruxes["crux"]], dtype=pl.Boolean))
+    """All `cruxes` (see `with_kinds`) with their weights, in `CANDIDATE`; those of weight 0 are left out."""
     behaviors = {each.failure_id: turf.behaviors_of(each.rubric) for each in failures}
     queries = {each.failure_id: each.query for each in failures}
     texts = list(dict.fromkeys([text for told in behaviors.values() for text in told] + list(queries.values())))

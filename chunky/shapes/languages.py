@@ -50,9 +50,6 @@ _FUNCTION_WORDS = {
     "indonesian": "yang dan di dari untuk dengan adalah ini itu pada apa tidak dalam ke anda sebuah bagaimana atau",
     "swedish": "och att det är som en ett på för av med inte jag den till har om hur vad kan",
 }
-FUNCTION_WORDS = frozenset(word for words in _FUNCTION_WORDS.values() for word in words.split())
-"""All of them: words that tell the language of a text and nothing of what it says."""
-
 PLACES = {name: place for place, name in enumerate(_FUNCTION_WORDS)}
 """Language shape → its value of `language_place`."""
 

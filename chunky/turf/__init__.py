@@ -13,7 +13,7 @@ Neighbors, hits, expectations, triggers, chunks and evidence are SQL (`sql/turf/
 
 from __future__ import annotations
 
-from chunky.turf.cruxes import behaviors_of, crux_id, ranked_cruxes, says_something, weigh
+from chunky.turf.cruxes import behaviors_of, crux_id, ranked_cruxes, weigh
 from chunky.turf.echoes import is_echo
 from chunky.turf.failures import COLUMNS, Failure, Unusable, failure_of, failures_of
 from chunky.turf.folding import told_once
@@ -33,7 +33,6 @@ __all__ = [
     "is_echo",
     "ranked_cruxes",
     "read_records",
-    "says_something",
     "told_once",
     "trace_objects",
     "unusable_object",

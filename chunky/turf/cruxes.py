@@ -9,7 +9,6 @@ is to the query: behavior is what the content of the query does not call for.
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 import numpy as np
@@ -18,36 +17,15 @@ import polars as pl
 
 from chunky.corpus.ids import signed_hash
 from chunky.rubrics import Rubric
-from chunky.shapes.languages import FUNCTION_WORDS
 
 F32 = npt.NDArray[np.float32]
 
 QUERY_PENALTY = 0.5
-_QUOTED = re.compile(r"“(.*)”", re.DOTALL)
-_WORD = re.compile(r"[^\W\d_]{2,}")
-# function words that a response may well be traced by: “no,” is how it contradicts
-_DENIALS = frozenset({
-    "inte", "nicht", "nie", "niet", "no", "non", "not", "não", "pas", "tidak", "không",
-})  # fmt: skip
 
 
 def crux_id(kind: str, text: str) -> int:
     """Hash of (kind of evidence, sentence): the neighbors of a crux depend on nothing else."""
     return signed_hash("crux", kind, text)
-
-
-def says_something(sentence: str) -> bool:
-    """Whether a sentence about a response is one that a rubric could mean.
-
-    “The response contains “}$”.” is none: what it quotes are signs, single letters and function words, and what an
-    embedder makes of it is how near the frame around the quotation is to any rubric. Such sentences were 11 of the 26
-    cruxes by which behaviors that a mix does not hold were traced to a trigger (real background, two worlds).
-    """
-    quoted = _QUOTED.search(sentence)
-    if quoted is None:
-        return True
-    words = {word.casefold() for word in _WORD.findall(quoted[1])}
-    return bool(words - FUNCTION_WORDS or words & _DENIALS)
 
 
 class Weights(NamedTuple):
