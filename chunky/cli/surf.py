@@ -96,7 +96,7 @@ def surf(
 
     Each search composes queries from attributes of the mix, has the target answer them and a judge score the answers,
     and draws more of the attributes that the worst ones share. Target `mix` needs no key: it answers as the rows of the
-    mix do. A search that was cut off goes on where it was, and no call is paid twice.
+    mix do. A search that was cut off goes on where it was, and what was answered is not paid again.
     """
     session = session_of(context)
     _set(session, preset, target, generator, judge, seeds, iterations, candidates, max_cost)
