@@ -1,5 +1,6 @@
-"""Assets of the schema `embeddings`: one vector for each distinct attribute sentence, in Lance."""
+"""Assets of the schema `embeddings`: vectors of attribute sentences, and of how responses open and end, in Lance."""
 
 from assets.steps import step_asset
 
 embeddings = step_asset("embeddings", "python", "torch", pool="gpu")
+sentences = step_asset("sentences", "python", "numpy")

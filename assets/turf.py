@@ -10,6 +10,7 @@ from assets.steps import audit_asset, step_asset
 null = step_asset("null", "duckdb", "sql")
 
 _SENTENCES = ("attributes.texts", "embeddings.vectors", "clusters.assignments")
+_SAID = ("embeddings.sentences", "embeddings.row_sentences")
 traces = audit_asset(
     "traces",
     "python",
@@ -20,8 +21,8 @@ traces = audit_asset(
         "turf.failure_attributes": (
             "turf.failures", "attributes.words", "attributes.topics", "clusters.centroids", *_SENTENCES,
         ),
-        "turf.cruxes": ("turf.failure_attributes", *_SENTENCES),
-        "turf.neighbors": ("turf.cruxes", "clusters.postings", *_SENTENCES),
+        "turf.cruxes": ("turf.failure_attributes", *_SENTENCES, *_SAID),
+        "turf.neighbors": ("turf.cruxes", "clusters.postings", *_SENTENCES, *_SAID),
         "turf.cluster_hits": (
             "turf.neighbors", "clusters.postings", "clusters.chunks", "clusters.summaries", "corpus.rows",
         ),

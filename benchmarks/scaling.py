@@ -19,8 +19,8 @@ from typing import Any
 from benchmarks import common
 
 STEPS = (
-    "ingest", "chunks", "duplicates", "counts", "phrases", "attributes", "embeddings", "clusters", "postings",
-    "null", "features", "pairs", "findings",
+    "ingest", "chunks", "duplicates", "counts", "phrases", "attributes", "embeddings", "sentences", "clusters",
+    "postings", "null", "features", "pairs", "findings",
 )  # fmt: skip
 SIZES = (10_000, 100_000, 1_000_000)
 

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from chunky.warehouse import Warehouse
 
 _KEPT = ("attributes", "clusters", "embeddings", "corpus", "turf")
-_WRITTEN = ("corpus.rows", "attributes.row_attributes", "attributes.texts", "clusters.summaries")
+_WRITTEN = (
+    "corpus.rows",
+    "attributes.row_attributes",
+    "attributes.texts",
+    "embeddings.row_sentences",
+    "clusters.summaries",
+)
 _RUBRICS = ("rebuttal", "code", "identity", "math", "refusal", "analytic", "literary_style")
 _BATCH = 100
 _ONES = 40
@@ -42,6 +48,12 @@ left join (
     from grown inner join clusters.assignments using (attribute_id) group by all
 ) as counted using (cluster_id)
 order by cluster_id
+"""
+_SENTENCES = """
+select sentence_id, xor(row_id, number << 50) as row_id, text_part
+from embeddings.row_sentences, range(?) as copies (number)
+where (row_id & 1023) < ?
+order by sentence_id, row_id
 """
 _FAILURES = """
 select query, lead(response) over (partition by chunk order by hash(row_id)) as response
@@ -83,6 +95,7 @@ def grown(source: Path, target: Path, copies: float, attributes: int) -> Warehou
                 if table != "corpus.rows":
                     parts = (batch for number in numbers for batch in lens.batches(sql, [number, chunk]))
                     files.append(str(lake.root / transaction.write(table, parts, facts, key).file))
+        transaction.write("embeddings.row_sentences", lens.batches(_SENTENCES, [len(numbers), kept]), facts)
         rows = sum(part.rows for part in transaction.parts("corpus.rows").values())
         with lens.registered(grown=lens.connection.read_parquet(files, hive_partitioning=False)):
             transaction.write("attributes.texts", lens.batches(_TEXTS), facts)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TIERS = ("plain", "semantic")
 FIGURES = ("traced", "trigger@1", "trigger@3", "chunk@1")
 CONTROLS = ("absent behavior", "independent behavior", "swapped response", "permuted")
-STEPS = ("counts", "phrases", "attributes", "embeddings", "clusters", "postings", "null")
+STEPS = ("counts", "phrases", "attributes", "embeddings", "sentences", "clusters", "postings", "null")
 
 Counts = Counter[tuple[str, str]]
 

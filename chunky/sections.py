@@ -126,6 +126,11 @@ class Turf(Section):
     min_similarity: float = Field(
         0.5, ge=-1, le=1, description="rows whose nearest sentence is less similar are no neighbors"
     )
+    sentence_similarity: float = Field(
+        0.6,
+        gt=0,
+        description="rows that open or end less alike are no neighbors; over 1: no crux is a sentence of the response",
+    )
     min_hits: int = Field(10, ge=1, description="fewer hits are no trigger")
     min_lift: float = Field(4.0, ge=0, description="a trigger occurs so many times as often as expected")
     max_cluster_share: float = Field(0.25, gt=0, le=1, description="a cluster in more of the mix is no trigger")

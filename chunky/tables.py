@@ -143,7 +143,7 @@ SIDES = ("query", "response")
 POSITIONS = ("opening", "closing", "anywhere")
 KINDS = ("chunk", "phrase", "regex", "sql", "shape", "keyword", "cluster", "neighborhood")
 FITTED_KINDS = ("cluster",)  # a definition that is learned anew from each mix and means something in it alone
-CRUX_KINDS = ("same attribute", "similar attributes")
+CRUX_KINDS = ("same attribute", "similar attributes", "similar opening", "similar closing")
 VERDICTS = ("traced", "no trigger found", "not taught by this mix")
 METHODS = ("joint", "paper")
 STOPS = ("converged", "iterations")
@@ -297,7 +297,9 @@ COLUMNS: dict[str, Column] = _columns(
            "what it is about; or a model said it", values=FAMILIES),
     Column("word", "string", "a word that topics are told by (two characters where the script has no spaces)"),
     Column("word_weight", "float", "inverse document frequency of the word: ln(rows of the mix / rows with it)"),
-    Column("text_part", "string", "what of a text the topic is about", values=("whole", "opening", "closing")),
+    Column("text_part", "string", "what of a text is meant: all, its opening or its closing sentence",
+           values=("whole", "opening", "closing")),
+    Column("sentence_id", "int64", "hash of (opening or closing, sentence)"),
     Column("topic_count", "int32", "how many topics of that part were looked for at once", minimum=1),
     Column("topic_number", "int32", "number of the topic on its side, from 0", minimum=0),
     Column("words", "list<string>", "the words that the topic is named by, most telling first"),
@@ -331,7 +333,8 @@ COLUMNS: dict[str, Column] = _columns(
     Column("rubric", "string", "name of the rubric that the response violates"),
     Column("violation", "string", "what the rubric forbids, in a sentence"),
     Column("crux", "string", "the sentence about the response that it is traced by (paper: ρ)"),
-    Column("crux_kind", "string", "what its neighbors are: rows with the very sentence, or with the nearest ones",
+    Column("crux_kind", "string", "what its neighbors are: rows with the very sentence, with the nearest ones, or that "
+           "open or end with a similar sentence",
            values=CRUX_KINDS),
     Column("crux_rank", "int32", "rank among the cruxes of the failure, from 1", minimum=1),
     Column("crux_weight", "double", "rubric_similarity less half of query_similarity, 0 where negative, over the same "
@@ -617,6 +620,21 @@ TABLES: dict[str, Table] = _tables(
         storage="lance",
     ),
     Table(
+        "embeddings.sentences",
+        "the unit vector of one distinct opening or closing sentence of responses; one without known words has none",
+        ("sentence_id", "vector"),
+        key=("sentence_id",),
+        references=(Reference("sentence_id", "embeddings.row_sentences", "sentence_id"),),
+        storage="lance",
+    ),
+    Table(
+        "embeddings.row_sentences",
+        "how the response of one corpus row opens, or how it ends where that is another sentence",
+        ("sentence_id", "row_id", "text_part"),
+        key=("row_id", "text_part"),
+        references=(_ROW,),
+    ),
+    Table(
         "clusters.centroids",
         "the center of one cluster",
         ("cluster_id", "vector"),
@@ -846,7 +864,8 @@ TABLES: dict[str, Table] = _tables(
     Table(
         "turf.neighbors",
         "one row of the mix that is a neighbor of a crux",
-        ("audit", "crux_id", "neighbor_rank", "row_id", "attribute_id", "crux_similarity"),
+        ("audit", "crux_id", "neighbor_rank", "row_id", "attribute_id?", "sentence_id?",
+         "crux_similarity"),
         key=("audit", "crux_id", "neighbor_rank"),
         partition="audit",
         references=(_ROW,),

@@ -35,7 +35,8 @@ ROOT = Path(__file__).parent.parent
 DISTINCT = 460  # of 600 texts: a third of the responses of a chunk are all alike but for the number
 TABLES = ("attributes.row_attributes", "attributes.texts", "attributes.failures")
 OF_A_MODEL = {
-    "attributes", "embeddings", "clusters", "postings", "names", "null", "features", "pairs", "findings", "calls",
+    "attributes", "embeddings", "sentences", "clusters", "postings", "names", "null", "features", "pairs", "findings",
+    "calls",
 }  # fmt: skip
 
 
@@ -437,7 +438,7 @@ def test_batches_fill_the_same_tables_at_the_batch_price(
     with BatchServer(plan=plan, answer=told) as vendor:
         settings = by_model(server, batch=True, max_cost=1_000)
         settings = settings.model_copy(update={"extractor": getattr(vendor, api), "summarizer": "rules"})
-        for name in ("attributes", "embeddings", "clusters", "names", "calls"):
+        for name in ("attributes", "embeddings", "sentences", "clusters", "names", "calls"):
             pipeline.STEPS[name](mixed, settings, pipeline.silent)
         assert len(vendor.paid) == DISTINCT
         assert max(vendor.paid.values()) == 1

@@ -127,7 +127,7 @@ def test_a_second_run_does_nothing(mix: Path, lake: Warehouse) -> None:
         ({"report": {"max_findings": 1}}, {"findings"}),
         ({"correlations": SMALL["correlations"] | {"min_both_rows": 6}}, {"features", "pairs", "findings"}),
         ({"keywords": {"min_rows": 3}}, set(pipeline.STEPS) - {"chunks", "duplicates", "calls"}),
-        ({"attributes": SMALL["attributes"] | {"topics": 30}}, {"attributes", *OF_VECTORS}),
+        ({"attributes": SMALL["attributes"] | {"topics": 30}}, {"attributes", "sentences", *OF_VECTORS}),
         ({"clusters": {"k": 7}}, OF_VECTORS - {"embeddings"}),
         ({"engine": {"threads": 1}}, set()),
         ({"sql": {"row_cap": 1}}, set()),

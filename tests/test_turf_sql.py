@@ -14,9 +14,21 @@ import pytest
 
 from chunky.indexes.neighbors import Postings, nearest_pairs, nearest_rows
 from chunky.lens import Lens
+from chunky.pipeline.trace_sentences import look_up
 from chunky.warehouse import Warehouse
 from tests import turf_reference as reference
-from tests.turf_worlds import World, candidates, draw, echoes, near_sentences, query_attributes, run, seen, write_world
+from tests.turf_worlds import (
+    World,
+    candidates,
+    draw,
+    echoes,
+    like_sentences,
+    near_sentences,
+    query_attributes,
+    run,
+    seen,
+    write_world,
+)
 
 WORLDS, QUICK = 60, 24  # most of the time goes into opening their lakes
 REWRITTEN = 8  # worlds that are written once more, changed
@@ -48,14 +60,23 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     rows = {crux: reference.neighbors(world.mix, near, world.k) for crux, near in world.near.items()}
     pairs = {crux: reference.pair_neighbors(world.mix, near, world.k) for crux, near in world.near.items()}
     with Lens(lake) as lens:
+        look_up(lens, like_sentences(world))
         yield Case(world, lens, rows, pairs)
 
 
-def frame(found: Mapping[int, list[reference.Neighbor]]) -> pl.DataFrame:
+def frame(world: World, found: Mapping[int, list[reference.Neighbor]]) -> pl.DataFrame:
     """`turf.neighbors` of the slow reading, in the model's order."""
-    columns = {"crux_id": pl.Int64, "neighbor_rank": pl.Int32, "row_id": pl.Int64, "attribute_id": pl.Int64}
+    columns = {"crux_id": pl.Int64, "neighbor_rank": pl.Int32, "row_id": pl.Int64, "near_id": pl.Int64}
     told = [(crux, *each) for crux in sorted(found) for each in found[crux]]
-    return pl.DataFrame(told, columns | {"crux_similarity": pl.Float64}, orient="row")
+    is_said = pl.col("near_id").is_in(list(world.said))
+    return pl.DataFrame(told, columns | {"crux_similarity": pl.Float64}, orient="row").select(
+        "crux_id",
+        "neighbor_rank",
+        "row_id",
+        attribute_id=pl.when(~is_said).then("near_id"),
+        sentence_id=pl.when(is_said).then("near_id"),
+        crux_similarity="crux_similarity",
+    )
 
 
 def chosen(case: Case, gates: reference.Gates) -> dict[int, list[reference.Trigger]]:
@@ -90,7 +111,7 @@ def sized(case: Case, crux: int) -> reference.Size:
 def from_sql(case: Case, gates: reference.Gates) -> pl.DataFrame:
     """`turf.triggers` by the models, from what the slow reading says of everything before them."""
     world, lens = case.world, case.lens
-    with seen(lens, near_sentences=near_sentences(world), new_neighbors=frame(case.rows)):
+    with seen(lens, near_sentences=near_sentences(world), new_neighbors=frame(case.world, case.rows)):
         sizes = run(lens, "turf.cruxes")
         with seen(lens, candidate_clusters=pl.DataFrame({"cluster_id": world.clusters})):
             hits = run(lens, "turf.cluster_hits")
@@ -110,11 +131,11 @@ def from_sql(case: Case, gates: reference.Gates) -> pl.DataFrame:
 def test_neighbors(case: Case) -> None:
     with seen(case.lens, near_sentences=near_sentences(case.world)):
         found = run(case.lens, "turf.neighbors", k=case.world.k)
-    assert found.rows() == frame(case.rows).rows()
+    assert found.rows() == frame(case.world, case.rows).rows()
 
 
 def test_sizes_of_cruxes(case: Case) -> None:
-    with seen(case.lens, near_sentences=near_sentences(case.world), new_neighbors=frame(case.rows)):
+    with seen(case.lens, near_sentences=near_sentences(case.world), new_neighbors=frame(case.world, case.rows)):
         found = run(case.lens, "turf.cruxes").sort("crux_id")
     wanted = [(crux, *sized(case, crux)) for crux in sorted(case.world.near)]
     assert found.rows() == wanted
@@ -125,7 +146,7 @@ def test_hits_expectation_lift_and_score(case: Case, reading: str) -> None:
     neighbors: dict[int, list[reference.Neighbor]] = getattr(case, reading)
     with seen(
         case.lens,
-        new_neighbors=frame(neighbors),
+        new_neighbors=frame(case.world, neighbors),
         candidate_clusters=pl.DataFrame({"cluster_id": case.world.clusters * 2}),  # failures share clusters
     ):
         found = run(case.lens, "turf.cluster_hits")
@@ -162,7 +183,12 @@ def test_triggers(case: Case) -> None:
 
 def test_extents_chunks_and_evidence(case: Case) -> None:
     triggers, world = from_sql(case, GATES[1]), case.world
-    with seen(case.lens, near_sentences=near_sentences(world), new_neighbors=frame(case.rows), new_triggers=triggers):
+    with seen(
+        case.lens,
+        near_sentences=near_sentences(world),
+        new_neighbors=frame(case.world, case.rows),
+        new_triggers=triggers,
+    ):
         with seen(case.lens, new_cruxes=candidates(world, run(case.lens, "turf.cruxes"))):
             extents = run(case.lens, "turf.extents")
         evidence = run(case.lens, "turf.evidence", evidence_rows=EVIDENCE_ROWS)
@@ -241,6 +267,7 @@ def test_other_names_of_rows_change_nothing_but_ties(case: Case, tmp_path: Path)
         Lens(write_world(Warehouse(tmp_path / "lake"), other)) as lens,
         seen(lens, near_sentences=near_sentences(other)),
     ):
+        look_up(lens, like_sentences(other))
         neighbors = run(lens, "turf.neighbors", k=world.k)
         with seen(lens, new_neighbors=neighbors):
             sizes = run(lens, "turf.cruxes").sort("crux_id")
@@ -260,12 +287,13 @@ def test_rows_that_share_nothing_only_lower_the_expectation(case: Case, tmp_path
     bigger = reference.Mix({**world.mix.chunks, **strangers}, world.mix.rows, world.mix.cluster_of)
     other = replace(world, mix=bigger)
     wanted = pl.DataFrame({"cluster_id": world.clusters})
-    with seen(case.lens, new_neighbors=frame(case.rows), candidate_clusters=wanted):
+    with seen(case.lens, new_neighbors=frame(case.world, case.rows), candidate_clusters=wanted):
         before = run(case.lens, "turf.cluster_hits")
     with Lens(write_world(Warehouse(tmp_path / "lake"), other)) as lens:
+        look_up(lens, like_sentences(other))
         with seen(lens, near_sentences=near_sentences(other)):
-            assert run(lens, "turf.neighbors", k=world.k).rows() == frame(case.rows).rows()
-        with seen(lens, new_neighbors=frame(case.rows), candidate_clusters=wanted):
+            assert run(lens, "turf.neighbors", k=world.k).rows() == frame(case.world, case.rows).rows()
+        with seen(lens, new_neighbors=frame(case.world, case.rows), candidate_clusters=wanted):
             after = run(lens, "turf.cluster_hits")
     counts = ("crux_id", "cluster_id", "hits", "neighbors", "cluster_rows")
     assert after.select(counts).rows() == before.select(counts).rows()
@@ -285,5 +313,6 @@ def test_the_worlds_are_full_of_ties_and_of_everything_else() -> None:
     assert sum(size.tied_rows > 1 and size.crux_rows > world.k for world, _, size in sizes) > 30
     assert sum(len(near) == 1 for _, near, _ in sizes) > 30
     assert sum(len(near) > 1 for _, near, _ in sizes) > 30
+    assert sum(set(near) <= set(world.said) for world, near, _ in sizes) > 30
     assert any(min(world.mix.chunks) < 0 < max(world.mix.chunks) for world in worlds)
     assert math.isclose(reference.null_share({1: {7: 2.0}, 2: {}}, 7, 2.0), 2 / 3)

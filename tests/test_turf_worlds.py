@@ -37,7 +37,7 @@ from chunky.warehouse import Warehouse
 SEED = 20_261_200  # worlds are SEED, SEED + 1
 ROWS, FAILURES, CONTROLS = 6_000, 100, 40
 PERMUTED_ROWS = 3_000  # a lake takes most of the time of this test
-STEPS = ("counts", "phrases", "attributes", "embeddings", "clusters", "postings", "null")
+STEPS = ("counts", "phrases", "attributes", "embeddings", "sentences", "clusters", "postings", "null")
 _EXTENTS = """
 select distinct cluster_id, conversation_id
 from clusters.postings inner join first using (cluster_id) inner join corpus.rows using (row_id)

@@ -33,7 +33,7 @@ _WORDS = (
     "winter",
     "lamp",
 )
-STEPS = ("counts", "phrases", "attributes", "embeddings", "clusters", "postings", "names", "null")
+STEPS = ("counts", "phrases", "attributes", "embeddings", "sentences", "clusters", "postings", "names", "null")
 # of the hundred attributes of so small a mix a tenth are the planted ones, which chance therefore finds
 MAX_NULL_SHARE = 0.5
 ENVIRONMENT = {"CHUNKY_LAKE": None, "CHUNKY_TURF_MAX_NULL_SHARE": str(MAX_NULL_SHARE)}

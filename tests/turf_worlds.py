@@ -14,6 +14,7 @@ import pyarrow as pa
 from chunky import pipeline
 from chunky.files import sql_text
 from chunky.lens import Lens
+from chunky.pipeline.trace_sentences import NEAR
 from chunky.pipeline.tracing import remember
 from chunky.settings import Settings
 from chunky.warehouse import Warehouse
@@ -37,6 +38,7 @@ class World:
     top_relevance: Mapping[int, float]  # failure → relevance that its weights are a share of
     echoes: Mapping[int, Mapping[int, Mapping[int, float]]]  # failure → crux → rank of a query attribute → cosine
     k: int
+    said: Mapping[int, str]  # sentences that responses open or end with → which; their rows are in mix.rows["response"]
     null: Mapping[int, Mapping[int, float]] = field(default_factory=dict)
 
     @property
@@ -76,7 +78,21 @@ def draw(seed: int) -> World:
         count = int(rng.choice([1, 1, 2, 5, 12]))
         picked = rng.permutation(list(held["response"]))[:count]
         near[crux] = {int(one): float(rng.choice(SIMILARITIES)) for one in picked}
-    mix = reference.Mix(chunks, held, cluster_of)
+    k = int(rng.choice([1, 2, 3, 5, 8, 100]))
+    null = _null(reference.Mix(chunks, held, cluster_of), k)
+    said: dict[int, str] = {}
+    spoken: dict[int, frozenset[int]] = {}
+    for part in ("opening", "closing"):
+        sentences = ids(rng, int(rng.integers(1, 5)))
+        of_row = {row: int(rng.choice([0, *sentences])) for row in rows}  # a response opens with one sentence, or none
+        told = {one: frozenset(row for row in rows if of_row[row] == one) for one in sentences}
+        spoken |= (told := {one: rows_of for one, rows_of in told.items() if rows_of})
+        said |= dict.fromkeys(told, part)
+        if told and rng.random() < 0.7:
+            (crux,) = ids(rng, 1)
+            picked = rng.permutation(list(told))[: int(rng.integers(1, 4))]
+            near[crux] = {int(one): float(rng.choice(SIMILARITIES)) for one in picked}
+    mix = reference.Mix(chunks, {**held, "response": {**held["response"], **spoken}}, cluster_of)
     attributes, weights, top_relevance, echoes = {}, {}, {}, {}
     for failure in ids(rng, int(rng.integers(1, 5))):
         asked = rng.permutation(list(held["query"]))[: int(rng.integers(1, 8))]
@@ -87,8 +103,7 @@ def draw(seed: int) -> World:
             crux: {rank: float(rng.choice(ECHOES)) for rank, _, _ in attributes[failure] if rng.random() < 0.8}
             for crux in weights[failure]
         }
-    k = int(rng.choice([1, 2, 3, 5, 8, 100]))
-    return World(mix, near, attributes, weights, top_relevance, echoes, k, _null(mix, k))
+    return World(mix, near, attributes, weights, top_relevance, echoes, k, said, null)
 
 
 def _some(rng: np.random.Generator, rows: list[int], share: float) -> frozenset[int]:
@@ -118,11 +133,18 @@ def write_world(lake: Warehouse, world: World) -> Warehouse:
             for side, sentences in world.mix.rows.items()
             for one, rows in sentences.items()
             for row in mine
-            if row in rows
+            if row in rows and one not in world.said
         ]
         numbered = [told | {"attribute_rank": number} for number, told in enumerate(held, 1)]
         if numbered:
             write(lake, "attributes.row_attributes", numbered, (chunk,))
+    spoken = [
+        {"sentence_id": one, "row_id": row, "text_part": part}
+        for one, part in world.said.items()
+        for row in world.mix.rows["response"][one]
+    ]
+    if spoken:
+        write(lake, "embeddings.row_sentences", spoken)
     side_of = {one: side for side, sentences in world.mix.rows.items() for one in sentences}
     assigned = [
         {"attribute_id": one, "cluster_id": cluster, "side": side_of[one]}
@@ -161,9 +183,21 @@ def near_sentences(world: World) -> pa.Table:
         (crux, world.mix.cluster_of[one], one, similarity, len(world.mix.rows["response"][one]))
         for crux, near in world.near.items()
         for one, similarity in near.items()
+        if one not in world.said
     ]
     columns = {"crux_id": pl.Int64, "cluster_id": pl.Int64, "attribute_id": pl.Int64, "similarity": pl.Float64}
     return pl.DataFrame(told, columns | {"sentence_rows": pl.Int64}, orient="row").to_arrow()
+
+
+def like_sentences(world: World) -> pl.DataFrame:
+    """What `look_up` takes: the sentences like that of each crux which is a sentence of the response."""
+    told = [
+        (crux, one, similarity)
+        for crux, near in world.near.items()
+        for one, similarity in near.items()
+        if one in world.said
+    ]
+    return pl.DataFrame(told, NEAR, orient="row")
 
 
 def query_attributes(world: World) -> pa.Table:

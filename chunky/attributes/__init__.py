@@ -7,6 +7,7 @@ they work on mixes that nobody foresaw. All attributes that hold are kept; ten a
 words, spheres, topics     themes: an alphabet, geometry, and named clusters
 registers                  how a text speaks and what it is after
 membership                 which attributes each row has
+sentences                  how a response opens and ends, as its own text has it
 weighing                   which of them tell something about the other side
 fitted, extracting         the whole, for a mix and for one new pair
 """
@@ -15,6 +16,16 @@ from __future__ import annotations
 
 from chunky.attributes.extracting import Extracted, Limits, Part, extract, extract_pairs, extract_texts
 from chunky.attributes.fitted import Fitted
-from chunky.attributes.topics import WordVectors
+from chunky.attributes.topics import Topics, WordVectors
 
-__all__ = ["Extracted", "Fitted", "Limits", "Part", "WordVectors", "extract", "extract_pairs", "extract_texts"]
+__all__ = [
+    "Extracted",
+    "Fitted",
+    "Limits",
+    "Part",
+    "Topics",
+    "WordVectors",
+    "extract",
+    "extract_pairs",
+    "extract_texts",
+]

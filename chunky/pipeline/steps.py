@@ -31,6 +31,7 @@ from chunky.pipeline.frame import (
     texts,
 )
 from chunky.pipeline.model_steps import build_attributes_by_model, build_calls, build_names, nothing
+from chunky.pipeline.sentence_steps import build_sentences
 from chunky.pipeline.tracing_steps import build_null
 from chunky.pipeline.vector_members import cluster_members, clusters_worth_a_feature, neighborhood_members
 from chunky.pipeline.vectors import build_clusters, build_embeddings, build_postings
@@ -200,6 +201,7 @@ STEPS: dict[str, Callable[[Warehouse, Settings, Progress], Built]] = {
     "phrases": build_phrases,
     "attributes": build_attributes,
     "embeddings": build_embeddings,
+    "sentences": build_sentences,
     "clusters": build_clusters,
     "postings": build_postings,
     "names": build_names,

@@ -12,15 +12,16 @@ import numpy.typing as npt
 import polars as pl
 
 from chunky import turf
-from chunky.attributes import Fitted, extract_pairs
+from chunky.attributes import extract_pairs
 from chunky.lens import Lens
+from chunky.pipeline.sentence_steps import fitted_of
 from chunky.pipeline.trace_vectors import SentenceVectors
 from chunky.tables import CRUX_KINDS
 from chunky.turf import Failure
 
 F32 = npt.NDArray[np.float32]
 
-SAME, SIMILAR = CRUX_KINDS
+SAME, SIMILAR = CRUX_KINDS[:2]
 
 CANDIDATE = {
     "failure_id": pl.Int64, "attribute_id": pl.Int64, "crux": pl.String, "crux_id": pl.Int64, "crux_kind": pl.String,
@@ -33,12 +34,11 @@ class RulesExtractor:
     """Attributes of failures by the vocabulary that was fitted to the mix."""
 
     def __init__(self, lens: Lens) -> None:
-        tables = {name: lens.table(f"select * from attributes.{name}") for name in ("texts", "words", "topics")}
-        self._fitted = Fitted.load(tables)
+        self.fitted = fitted_of(lens)
 
     def __call__(self, failures: Sequence[Failure]) -> pl.DataFrame:
         """failure_id, side, attribute_rank, attribute, family, attribute_id of every attribute that holds."""
-        found = extract_pairs([each.query for each in failures], [each.response for each in failures], self._fitted)
+        found = extract_pairs([each.query for each in failures], [each.response for each in failures], self.fitted)
         ids = pl.Series("failure_id", [each.failure_id for each in failures], dtype=pl.Int64)
         return found.with_columns(ids.gather(found["pair"])).drop("pair")
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from chunky import turf
+from chunky.devices import pick
 from chunky.errors import ChunkyError, EngineError, MissingTable
 from chunky.files import sql_text
 from chunky.lens import Lens
@@ -32,12 +33,20 @@ from chunky.pipeline.trace_cruxes import (
     with_kinds,
 )
 from chunky.pipeline.trace_models import ATTRIBUTES, Failed, Judges, Told, same_extractor
+from chunky.pipeline.trace_sentences import KINDS, ResponseSentences, look_up
 from chunky.pipeline.trace_vectors import SentenceVectors
 from chunky.settings import RULES, Settings
 from chunky.turf import Failure, Unusable
 from chunky.warehouse import Warehouse
 
-NEEDED = ("attributes.texts", "embeddings.vectors", "clusters.postings", "clusters.summaries", "turf.null_hits")
+NEEDED = (
+    "attributes.texts",
+    "embeddings.vectors",
+    "embeddings.row_sentences",
+    "clusters.postings",
+    "clusters.summaries",
+    "turf.null_hits",
+)
 
 _CANDIDATES = 10  # triggers looked at for each that is told: a planted phrase came as up to twenty fragments
 
@@ -133,6 +142,8 @@ class Tracer:
                 self._judges.open("extractor")
             else:
                 self._rules = RulesExtractor(self._lens)
+            topics = None if self._is_by_model else self._rules.fitted.response.topics
+            self._responses = ResponseSentences(lake, self._lens, settings, topics, pick(settings.embeddings.device))
         except ChunkyError:
             self.close()
             raise
@@ -165,6 +176,10 @@ class Tracer:
         how = METHODS[named]
         given, attributes, candidates = self._judged(failures, how)
         wanted = attributes.filter(pl.col("side") == "query")
+        like = self._responses.near(given, candidates, limits.k, limits.sentence_similarity)
+        look_up(self._lens, like)
+        is_said = pl.col("crux_kind").is_in(list(KINDS.values()))
+        candidates = candidates.filter(~is_said | pl.col("crux_id").is_in(like["crux_id"].implode()))
         with self._seen(near_sentences=self._near(candidates, how), candidate_clusters=wanted.select("cluster_id")):
             reading = limits.reading if how.is_plain else "rows"
             neighbors = self._model("turf.neighbors", k=limits.k, reading=reading)
@@ -227,14 +242,17 @@ class Tracer:
     def _candidates(self, failures: Sequence[Failure], attributes: pl.DataFrame, how: Method) -> Told:
         """The cruxes of `failures`, in columns of `CANDIDATE`: those that a judge picks of ten, or all with weights."""
         is_picked = how.is_plain or self._settings.model("crux_picker") != RULES
-        least = self._settings.turf.min_hits if is_picked or self._is_by_model else 1
+        limits = self._settings.turf
+        least = limits.min_hits if is_picked or self._is_by_model else 1
         cruxes = with_kinds(attributes, self._sentences, how.kind, least)
         if is_picked:
             picked = self._judges.pick(failures, cruxes.filter(pl.col("attribute_rank") <= ATTRIBUTES))
             return picked._replace(frame=picked.frame.select(*CANDIDATE))
+        if how.kind == SAME and limits.sentence_similarity <= 1:
+            cruxes = pl.concat([cruxes, self._responses.cruxes(failures)], how="diagonal")
         found = weighed(failures, cruxes, self._vectors)
         # what rules say and no row of the mix has is weighed, as it may be the very crux, and has no neighbors
-        return Told(found if self._is_by_model else found.filter(pl.col("crux_kind") == SAME), {})
+        return Told(found if self._is_by_model else found.filter(pl.col("crux_kind") != SIMILAR), {})
 
     @contextmanager
     def _seen(self, **frames: pl.DataFrame) -> Iterator[None]:
@@ -251,7 +269,7 @@ class Tracer:
         told = candidates.select("crux_id", "crux_kind", "attribute_id", attribute="crux").unique().sort("crux_id")
         is_same, columns = pl.col("crux_kind") == SAME, ["crux_id", *known.columns, "similarity"]
         same = told.filter(is_same).join(known, on="attribute_id").with_columns(similarity=pl.lit(1.0)).select(columns)
-        similar, limits = told.filter(~is_same), self._settings.turf
+        similar, limits = told.filter(pl.col("crux_kind") == SIMILAR), self._settings.turf
         if similar.is_empty():
             return same
         places, rows = vectors_of(similar, self._vectors)

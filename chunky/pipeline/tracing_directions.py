@@ -15,6 +15,7 @@ from chunky.errors import InputError, MissingTable
 from chunky.files import sql_text
 from chunky.lens import Lens
 from chunky.pipeline.frame import frame_of
+from chunky.pipeline.trace_sentences import look_up
 from chunky.pipeline.trace_vectors import SentenceVectors
 from chunky.sections import Turf
 from chunky.settings import Settings
@@ -96,6 +97,7 @@ def _answer(lens: Lens, lake: Warehouse, settings: Settings, sentence: str, side
     kind, near = _near(sentences, vectors, sentence, side, limits)
     clusters = frame_of(lens.table(_CLUSTERS, [other]))
     mix_rows = lake.rows("corpus.rows")
+    look_up(lens)
     with lens.registered(near_sentences=near.to_arrow(), candidate_clusters=clusters.to_arrow()):
         lens.set({"k": limits.k, "mix_rows": mix_rows})
         neighbors = lens.table(sql_text("turf.neighbors"))

@@ -8,6 +8,7 @@ from chunky.files import sql_text
 from chunky.lens import Lens
 from chunky.pipeline.frame import Built, Progress, frame_of, run_step, silent
 from chunky.pipeline.trace_cruxes import SAME
+from chunky.pipeline.trace_sentences import look_up
 from chunky.settings import Settings
 from chunky.turf.cruxes import crux_id
 from chunky.turf.null import draw
@@ -37,6 +38,7 @@ def build_null(lake: Warehouse, settings: Settings, progress: Progress = silent)
             "select cluster_id from clusters.summaries where side = 'query' and row_share <= ?",
             [limits.max_cluster_share],
         )
+        look_up(lens)
         with lens.registered(near_sentences=near.to_arrow(), candidate_clusters=clusters):
             lens.set({"k": limits.k, "mix_rows": rows})
             neighbors = lens.table(sql_text("turf.neighbors"))

@@ -29,7 +29,7 @@ from chunky.settings import Settings
 from chunky.tables import SIDES
 from chunky.warehouse import Transaction, Warehouse
 
-_IDENTITY = "embedder"  # the fact in a table of vectors that says which embedder made it
+IDENTITY = "embedder"  # the fact in a table of vectors that says which embedder made it
 _BLOCK_ROWS = 65_536
 
 I64 = npt.NDArray[np.int64]
@@ -43,7 +43,7 @@ def build_embeddings(lake: Warehouse, settings: Settings, progress: Progress = s
         texts = frame_of(lens.table("select attribute_id, attribute as text from attributes.texts"))
         embedder = get_embedder(settings.embeddings.embedder, settings.embeddings.device)
         told = facts | {
-            _IDENTITY: embedder.identity,
+            IDENTITY: embedder.identity,
             "device": embedder.device,
             "device_reason": embedder.device_reason,
         }
@@ -67,7 +67,7 @@ def build_embeddings(lake: Warehouse, settings: Settings, progress: Progress = s
 
 def embedder_of(table: LanceTable) -> str:
     """The name of the embedder that made the vectors of a table, as `get_embedder` takes it."""
-    made_by = json.loads(table.metadata[_IDENTITY])
+    made_by = json.loads(table.metadata[IDENTITY])
     return str(made_by["name"]) + (f"@{made_by['address']}" if "address" in made_by else "")
 
 
@@ -77,11 +77,11 @@ def is_from(table: LanceTable, embedder: Embedder) -> bool:
     A lake that was built with 16-bit products is searched on a machine without them: cosines of 0.9999 and more, closer
     than 16 bits a number keep them.
     """
-    if not table.exists or _IDENTITY not in table.metadata:
+    if not table.exists or IDENTITY not in table.metadata:
         return False
     made_by, asked = (
         {name: value for name, value in json.loads(identity).items() if name != "products"}
-        for identity in (table.metadata[_IDENTITY], embedder.identity)
+        for identity in (table.metadata[IDENTITY], embedder.identity)
     )
     return made_by == asked and table.dimensions == embedder.dimensions
 
@@ -100,7 +100,7 @@ def build_clusters(lake: Warehouse, settings: Settings, progress: Progress = sil
         for side in SIDES:
             state = _State(scratch / f"{facts['fingerprint']}-{side}.npz")
             found.append(_cluster_side(settings, device, vectors, texts, side, state, progress))
-        _write_centroids(lake, transaction, found, told | {_IDENTITY: vectors.metadata.get(_IDENTITY, "")})
+        _write_centroids(lake, transaction, found, told | {IDENTITY: vectors.metadata.get(IDENTITY, "")})
         assignments = pl.concat([side.assignments for side in found]).sort("attribute_id")
         part = transaction.write("clusters.assignments", assignments.to_arrow(), told)
         summaries = pl.concat([side.summaries for side in found]).sort("cluster_id")

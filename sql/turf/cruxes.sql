@@ -45,6 +45,15 @@ sized as (
         sentence_rows as tied_rows,
     from sentences
     where sentences_of_crux = 1
+    union all
+    select
+        crux_id,
+        count(*) as crux_rows,
+        count(*) filter (similarity = min_similarity) as tied_rows,
+    from like_rows
+    inner join found using (crux_id)
+    where similarity >= min_similarity
+    group by all
 )
 
 select

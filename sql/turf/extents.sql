@@ -24,6 +24,13 @@ crux_rows as (  -- rows as near to the crux as its neighbors are, beyond k as we
     inner join asked_cruxes using (crux_id)
     inner join clusters.postings as postings using (cluster_id, attribute_id)
     where sentences.similarity >= asked_cruxes.min_similarity
+    union all
+    select
+        crux_id,
+        row_id,
+    from like_rows
+    inner join asked_cruxes using (crux_id)
+    where similarity >= min_similarity
 ),
 
 carriers as (  -- integers first: of the rows with a trigger few answer as some crux says, and only theirs are grouped

@@ -7,6 +7,7 @@ with candidate_rows as (
         postings.row_id,
         max(near_sentences.similarity) as crux_similarity,
         arg_max(near_sentences.attribute_id, (near_sentences.similarity, -near_sentences.attribute_id)) as attribute_id,
+        null::bigint as sentence_id,
     from near_sentences
     inner join clusters.postings as postings using (cluster_id, attribute_id)
     where postings.posting_rank <= getvariable('k')
@@ -14,6 +15,14 @@ with candidate_rows as (
         near_sentences.crux_id,
         postings.row_id,
         if(getvariable('reading') = 'pairs', near_sentences.attribute_id, null)
+    union all
+    select
+        crux_id,
+        row_id,
+        similarity as crux_similarity,
+        null as attribute_id,
+        sentence_id,
+    from like_rows
 )
 
 select
@@ -21,6 +30,7 @@ select
     row_number() over (partition by crux_id order by crux_similarity desc, row_id asc, attribute_id asc)::integer as neighbor_rank,
     row_id,
     attribute_id,
+    sentence_id,
     crux_similarity,
 from candidate_rows
 qualify neighbor_rank <= getvariable('k')
