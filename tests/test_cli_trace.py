@@ -333,7 +333,7 @@ def test_what_the_mix_does_not_have_is_answered(traced: Path, response: str) -> 
     assert trace["response"] == response
 
 
-def test_without_a_trigger_people_are_estimatedwhat_that_means_and_what_to_try(traced: Path) -> None:
+def test_without_a_trigger_people_are_told_what_that_means_and_what_to_try(traced: Path) -> None:
     shown = invoke(traced, "trace", *single(query="Which river?")).stdout
     assert "nothing in this query goes" in shown
     assert "This is an answer" in shown
@@ -389,13 +389,16 @@ def test_people_see_the_sentence_the_numbers_and_rows_with_what_they_show(traced
     assert "rows that teach it" not in invoke(traced, "trace", *single(), "--evidence", "0").stdout
 
 
-def test_of_several_failures_each_is_estimatedand_then_the_sum(traced: Path) -> None:
+def test_of_several_failures_each_is_told_and_then_the_sum(traced: Path) -> None:
     result = invoke(traced, "trace", text=lines_of(FAILURE, UNCUED))
     assert "failure 1 of 2 · traced" in result.stdout
     assert "failure 2 of 2 · no trigger found" in result.stdout
     assert "  query     Which river does »zorpal« cloud" in result.stdout
     assert result.stdout.splitlines()[-1] == "2 failures: 1 traced, 1 no trigger found"
-    assert result.stderr.splitlines()[:2] == ["opening the lake …", "failures …"]
+    begun = [
+        line for line in result.stderr.splitlines() if line.endswith("…")
+    ]  # a step of a second or more ends with one
+    assert begun == ["opening the lake …", "failures …"]
     assert invoke(traced, "trace", "--quiet", text=lines_of(FAILURE)).stderr == ""
 
 
@@ -419,7 +422,7 @@ def test_a_terminal_gets_color_and_no_hostile_character(traced: Path) -> None:
 # audits ------------------------------------------------------------------------------------------------------------
 
 
-def test_an_audit_is_kept_in_the_lake_and_estimatedthe_same(copy: Path) -> None:
+def test_an_audit_is_kept_in_the_lake_and_told_the_same(copy: Path) -> None:
     text = lines_of(UNCUED, FAILURE)
     plain = told(copy, text=text)
     for _ in range(2):  # traced, then read from the lake
