@@ -3,19 +3,20 @@
     python -m benchmarks.surf --world 7301 --seeds 10
     python -m benchmarks.surf --world 7301 --only uniform --only paper --trace
 
-The target is the mix itself, so no key is needed. Plants are rare: at most 0.5 % of the rows carry both trigger and
-behavior. For each plant its behavior is the rubric, and the judge knows nothing of the trigger. Contenders have the
-same budget of candidates and differ in settings alone: `uniform` draws from the whole pool whatever was found.
-A violation is a query with a score above 70, counted once; `with trigger` are those whose query carries the trigger
-where that can be decided. With `--trace` the failures of each search are traced: does that name the plant, its chunk?
+The target is the mix itself, so no key is needed. Plants are rare: one that more than 0.5 % of the rows show, trigger
+and behavior, is skipped. Its behavior is the rubric, and the judge knows nothing of the trigger. Contenders have the
+same budget of candidates and differ in settings alone: `uniform` draws from the whole pool whatever was found. A
+violation is a query with a score above 70, counted once; `with trigger` are those whose query carries the trigger where
+that can be decided. With `--trace` the failures of each search are traced: does that name the plant, its chunk?
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +31,8 @@ CONTENDERS: dict[str, dict[str, Any]] = {
     "apart, explored": {"per_group": 1, "exploration": 0.3},
 }
 PREVALENCE = (0.03, 0.055)  # of a chunk of a twelfth of the rows: 0.25 to 0.46 % of all
+MOST_SHARE = 0.005  # topics are moved whole and some plants span two chunks: one of seed 7401 had 0.66 % of the rows
+GOAL = 3  # times the violations of uniform sampling
 
 
 class Found(NamedTuple):
@@ -138,6 +141,7 @@ def main() -> None:
     parser.add_argument("--world", type=int, action="append", default=[], help="seed of a world (repeat)")
     parser.add_argument("--rows", type=int, default=8_000)
     parser.add_argument("--plants", type=int, default=6)
+    parser.add_argument("--plant", action="append", default=[], help="plant to search for (repeat); default all")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--iterations", type=int, default=10)
     parser.add_argument("--candidates", type=int, default=60)
@@ -145,24 +149,30 @@ def main() -> None:
     parser.add_argument("--trace", action="store_true")
     options = parser.parse_args()
     wanted = options.only or list(CONTENDERS)
+    ratios: dict[str, list[float]] = {}
     with common.workplace(options) as work:
         common.machine("faiss-cpu")
         for seed in options.world or [7301]:
             world, lake = prepare(options, work, seed)
             clusters = _clusters(lake)
             print(f"world {seed}: {world.truth.rows:,} rows, {clusters:,} attributes in the pool", flush=True)
-            _measure(options, world, lake, wanted)
+            for contender, found in _measure(options, world, lake, wanted).items():
+                ratios.setdefault(contender, []).extend(found)
             if not options.work:
                 shutil.rmtree(lake.parent, ignore_errors=True)
+    for contender, found in ratios.items():
+        reached = sum(ratio >= GOAL for ratio in found)
+        middle = statistics.median(found)
+        print(f"{contender}: {reached} of {len(found)} plants at {GOAL}× or more, median {middle:.1f}×")
 
 
-def _measure(options: argparse.Namespace, world: Any, lake: Path, wanted: Sequence[str]) -> None:
+def _measure(options: argparse.Namespace, world: Any, lake: Path, wanted: Sequence[str]) -> dict[str, list[float]]:
+    """Search one world for each of its rare plants; violations as multiples of those of `uniform`, by contender."""
     from chunky.errors import InputError
 
-    for plant in world.truth.plants:
-        share = len(plant.both_ids) / world.truth.rows
-        what = f"the query {plant.trigger.text} → the response {plant.behavior.text}"
-        print(f"{plant.plant_id} {plant.tier}, {share:.2%} of the rows: {what}", flush=True)
+    ratios: dict[str, list[float]] = {}
+    for plant in _rare(options, world):
+        means: dict[str, float] = {}
         for contender in wanted:
             settings, started = settings_of(options, contender), time.perf_counter()
             name = f"{plant.plant_id}@{contender}"
@@ -171,6 +181,7 @@ def _measure(options: argparse.Namespace, world: Any, lake: Path, wanted: Sequen
             except InputError as error:  # a behavior that no rule can see
                 print(f"  left out: {error.problem}")
                 break
+            means[contender] = statistics.mean(found.violations)
             parts = [
                 f"distinct violations {_told(found.violations)}", f"held {_told(found.held)}",
                 f"groups {_told(found.groups)}",
@@ -180,6 +191,28 @@ def _measure(options: argparse.Namespace, world: Any, lake: Path, wanted: Sequen
                 parts.append(f"with trigger {_told(found.triggered)}, found by {hit} of {options.seeds}")
             told = traced(lake, settings, world, plant, name) if options.trace else ""
             print(f"  {contender:<16}{', '.join(parts)}{told}; {time.perf_counter() - started:.0f} s", flush=True)
+        base = means.pop("uniform", None)
+        for contender, mean in means.items() if base is not None else ():
+            # where uniform sampling finds none, one violation in all seeds stands for it
+            ratio = mean / max(base, 1 / options.seeds)
+            ratios.setdefault(contender, []).append(ratio)
+            print(f"  {contender} / uniform: {ratio:.1f}×", flush=True)
+    return ratios
+
+
+def _rare(options: argparse.Namespace, world: Any) -> Iterator[Any]:
+    """The plants that are measured, each announced with its share of the rows; so are those that are too common."""
+    for plant in world.truth.plants:
+        rows = len(plant.both_ids)
+        share = rows / world.truth.rows
+        is_rare = share <= MOST_SHARE
+        print(
+            f"{plant.plant_id} {plant.tier}, {rows:,} rows ({share:.2%}), in {len(plant.chunks)} chunks: the query "
+            f"{plant.trigger.text} → the response {plant.behavior.text}{'' if is_rare else '; skipped: too common'}",
+            flush=True,
+        )
+        if is_rare and (not options.plant or plant.plant_id in options.plant):
+            yield plant
 
 
 def _told(counts: Sequence[int]) -> str:

@@ -174,6 +174,23 @@ def test_a_long_word_without_a_space_is_read_as_before(minilm: Embedder) -> None
     assert np.isfinite(minilm.encode(["字" * 5_000])).all()
 
 
+def test_a_batch_of_long_texts_has_fewer_of_them(minilm: Embedder) -> None:
+    assert isinstance(minilm, sentences.SentenceEmbedder)
+    shapes: list[tuple[int, int]] = []
+    hook = minilm._model[0].register_forward_pre_hook(
+        lambda _, given: shapes.append(tuple(given[0]["input_ids"].shape)),
+    )
+    long = [f"{number} " + "word " * 400 for number in range(20)]
+    try:
+        vectors = minilm.encode([*long, *(f"The query contains “{number}”." for number in range(130))])
+    finally:
+        hook.remove()
+    full = minilm._rows
+    assert max(rows for rows, _ in shapes) == full, "sentences come in full batches"
+    assert max(rows * pieces for rows, pieces in shapes) <= full * 64, "of whole prompts it would be 256"
+    assert (vectors[0] * minilm.encode(long[:1])[0]).sum() > 0.9995
+
+
 def test_minilm_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the network was asked")

@@ -16,10 +16,11 @@ from pydantic import SecretStr
 
 from chunky.errors import PrerequisiteError, SettingsError
 from chunky.llm import Ledger, Message, Policy, Request, get_model, load_prices, register
+from chunky.llm.answers import Answer
 from chunky.llm.books import calls_reader
 from chunky.llm.keys import check_url, find_key, is_local, scrub, variable_of
 from chunky.llm.limits import Limiter
-from chunky.llm.offline import Offline, OfflineAnswer
+from chunky.llm.offline import Offline
 from chunky.llm.prices import most_tokens, nano_of, set_price
 from chunky.llm.providers import registry
 from chunky.llm.providers.base import Fault
@@ -278,9 +279,9 @@ def test_specifications_are_taken_apart() -> None:
         get_model("openai:m", max_in_flight=0)
 
 
-def shout(request: Request) -> OfflineAnswer:
+def shout(request: Request) -> Answer:
     text = request.facts.get("text")
-    return OfflineAnswer(text.upper()) if isinstance(text, str) else OfflineAnswer(None, "bad reply", "no text")
+    return Answer(text.upper()) if isinstance(text, str) else Answer(None, "bad reply", "no text")
 
 
 def shouting_model(spec: Spec, context: Context) -> Offline:

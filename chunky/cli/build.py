@@ -12,7 +12,7 @@ import typer
 
 from chunky.cli import work
 from chunky.cli.ingest import show_ingested
-from chunky.cli.money import tell_estimates
+from chunky.cli.money import MaxCost, tell_estimates
 from chunky.cli.output import Head, count, seconds
 from chunky.cli.progress import watching
 from chunky.cli.session import Session, session_of
@@ -41,10 +41,7 @@ def build(
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="STEP", help=f"One step of: {', '.join(STEPS)}; repeatable.")
     ] = None,
-    max_cost: Annotated[
-        float | None,
-        typer.Option("--max-cost", metavar="USD", min=0, help="Dollars that models may cost; setting llm.max_cost."),
-    ] = None,
+    max_cost: MaxCost = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what models would take, and build nothing; PATH is taken in.")
     ] = False,

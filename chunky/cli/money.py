@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from chunky.cli.output import count, seconds, visible
 
@@ -13,6 +15,12 @@ if TYPE_CHECKING:
     from chunky.cli.session import Session
     from chunky.llm.tally import Tally
     from chunky.pipeline import Estimate
+
+MaxCost = Annotated[
+    float | None,
+    typer.Option("--max-cost", metavar="USD", min=0, help="Dollars that models may cost; setting llm.max_cost."),
+]
+"""The option of every verb that asks models."""
 
 
 def dollars(value: float | None) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from chunky.cli import work
 from chunky.cli.ask import warn_if_behind
-from chunky.cli.money import tell_estimates
+from chunky.cli.money import MaxCost, tell_estimates
 from chunky.cli.output import Head, count, visible
 from chunky.cli.progress import watching
 from chunky.cli.session import Session, session_of
@@ -19,6 +19,12 @@ from chunky.errors import SettingsError
 
 if TYPE_CHECKING:
     from chunky.settings import Settings
+
+_SETTINGS = {
+    "target": "target", "generator": "generator", "judge": "judge", "seeds": "surf.seeds",
+    "iterations": "surf.iterations", "candidates": "surf.candidates", "max_cost": "llm.max_cost",
+}  # fmt: skip
+"""Setting that an option of this name sets."""
 
 _SHOWN_CHARS = 100
 _SHOWN = 10
@@ -61,10 +67,6 @@ Iterations = Annotated[
 Candidates = Annotated[
     int | None, typer.Option("--candidates", min=1, help="Candidates of an iteration; setting surf.candidates.")
 ]
-MaxCost = Annotated[
-    float | None,
-    typer.Option("--max-cost", metavar="USD", min=0, help="Dollars that models may cost; setting llm.max_cost."),
-]
 Preset = Annotated[
     str,
     typer.Option("--preset", help="paper or published: settings that belong together; --set overrules them."),
@@ -99,7 +101,7 @@ def surf(
     mix do. A search that was cut off goes on where it was, and what was answered is not paid again.
     """
     session = session_of(context)
-    _set(session, preset, target, generator, judge, seeds, iterations, candidates, max_cost)
+    _set(session, context.params)
     named = _search(session, rubric, seed or [], name)
     told = _told(session, named)
     if session.is_json:
@@ -129,7 +131,7 @@ def audit(
     `chunky surf`, then `chunky trace` of what it found, then the findings of the mix that it confirms.
     """
     session = session_of(context)
-    _set(session, preset, target, generator, judge, seeds, iterations, candidates, max_cost)
+    _set(session, context.params)
     named = _search(session, rubric, [], name)
     told = _told(session, named)
     if not session.is_json:
@@ -147,29 +149,18 @@ def audit(
     _show_findings(session, findings, limit)
 
 
-def _set(
-    session: Session,
-    preset: str,
-    target: str | None,
-    generator: str | None,
-    judge: str | None,
-    seeds: int | None,
-    iterations: int | None,
-    candidates: int | None,
-    max_cost: float | None,
-) -> None:
-    """What the options say, as flags of the session: a preset before --set, an option after it."""
+def _set(session: Session, options: Mapping[str, Any]) -> None:
+    """What the options say, by the names of the parameters, as flags of the session.
+
+    A preset comes before --set, an option after it.
+    """
     from chunky.surf import PRESETS
 
+    preset = options["preset"]
     if preset not in PRESETS:
         raise SettingsError(f"there is no preset {preset!r}", f"use one of: {', '.join(PRESETS)}")
-    named = {
-        "target": target, "generator": generator, "judge": judge, "surf.seeds": seeds, "surf.iterations": iterations,
-        "surf.candidates": candidates, "llm.max_cost": max_cost,
-    }  # fmt: skip
-    session.flags = (
-        PRESETS[preset] | session.flags | {key: str(value) for key, value in named.items() if value is not None}
-    )
+    given = {_SETTINGS[name]: str(value) for name, value in options.items() if name in _SETTINGS and value is not None}
+    session.flags = PRESETS[preset] | session.flags | given
 
 
 def _search(session: Session, spec: str, seeds: Sequence[int], name: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from chunky.cli.ask import warn_if_behind
-from chunky.cli.money import tell_estimates
+from chunky.cli.money import MaxCost, tell_estimates
 from chunky.cli.progress import Watcher, watching
 from chunky.cli.session import Session, session_of
 from chunky.cli.trace_view import show_sum, show_trace, tell_left_out, tell_untraced
@@ -80,10 +80,7 @@ def trace(
     audit: Annotated[
         str, typer.Option(metavar="NAME", help="Keep the traces in the lake, as this audit, in place of what it held.")
     ] = "",
-    max_cost: Annotated[
-        float | None,
-        typer.Option("--max-cost", metavar="USD", min=0, help="Dollars that models may cost; setting llm.max_cost."),
-    ] = None,
+    max_cost: MaxCost = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what models would take, and trace nothing.")] = False,
 ) -> None:
     """Trace a strange response to the rows of the mix that taught it: “When the model sees …, it …, because of …”.

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from chunky.errors import ChunkyError
+from chunky.llm.answers import Answer, replies, unable
 from chunky.llm.protocol import Reply, Request
 
 __all__ = ["VERSION", "Ask", "Mix"]
@@ -51,45 +52,25 @@ class Mix:
         self, requests: Iterable[Request], on_reply: Callable[[int, Reply], None] | None = None
     ) -> list[Reply]:
         """One reply per request, in their order."""
-        replies: list[Reply] = []
         waiting = iter(requests)
-        while batch := list(islice(waiting, _BATCH)):
-            started = self._clock()
-            answers = self._answers(batch)
-            seconds = (self._clock() - started) / len(batch)
-            for text, error, detail in answers:
-                replies.append(Reply(text, error, detail, 0, 0, 0.0, seconds, False, 1, self.name))
-                if on_reply is not None:
-                    on_reply(len(replies) - 1, replies[-1])
-        return replies
+        batches = iter(lambda: list(islice(waiting, _BATCH)), [])
+        return replies(self.name, batches, self._answers, self._clock, on_reply)
 
     def _answers(self, batch: Sequence[Request]) -> list[Answer]:
         """Answers to some requests; what keeps all of them from one, such as a lake without rows, is told by each."""
         if self._answer is None:
-            return [_unable("there is no mix to answer from", "name a lake that has rows")] * len(batch)
+            return [unable("there is no mix to answer from", "name a lake that has rows")] * len(batch)
         places = [place for place, request in enumerate(batch) if request.role == "target"]
         asked = [
             Ask(batch[place].facts["query"], batch[place].sample, batch[place].temperature, self._seed)
             for place in places
         ]
-        answers = [_unable(f"the mix does not play the role {request.role}", f"name a model for {request.role}: rules")
+        answers = [unable(f"the mix does not play the role {request.role}", f"name a model for {request.role}: rules")
                    for request in batch]  # fmt: skip
         try:
             told: Sequence[str] = self._answer(asked) if asked else ()
         except ChunkyError as error:
-            return [_unable(error.problem, error.remedy)] * len(batch)
+            return [unable(error.problem, error.remedy)] * len(batch)
         for place, text in zip(places, told, strict=True):
             answers[place] = Answer(text) if text.strip() else Answer(None, "empty", "the nearest prompt has no answer")
         return answers
-
-
-class Answer(NamedTuple):
-    """What the mix makes of a request: the text of the reply, or the kind of error (see `Reply`) and its detail."""
-
-    text: str | None
-    error: str | None = None
-    detail: str | None = None
-
-
-def _unable(problem: str, remedy: str) -> Answer:
-    return Answer(None, "invalid request", f"{problem}; {remedy}")

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
+from chunky.llm.answers import Answer
 from chunky.llm.ledger import Call, Ledger, Outcome
 from chunky.llm.outcomes import content_key
 from chunky.llm.protocol import Reply, Request
@@ -21,7 +22,7 @@ class Offline:
         self,
         name: str,
         version: str,
-        answer: Callable[[Request], OfflineAnswer],
+        answer: Callable[[Request], Answer],
         *,
         ledger: Ledger | None = None,
         run: str = "",
@@ -58,11 +59,3 @@ class Offline:
         body: dict[str, Any] = {"role": request.role, "facts": dict(request.facts), "schema": request.schema_name}
         key = content_key((self.name, self._version), body, request.sample)
         return Call(key, request.role, self.name, request.prompt_version, request.sample, self._run)
-
-
-class OfflineAnswer(NamedTuple):
-    """What an offline provider makes of a request: the text, or the kind of error (see `Reply`) and its detail."""
-
-    text: str | None
-    error: str | None = None
-    detail: str | None = None

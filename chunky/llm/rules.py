@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chunky.errors import ChunkyError
+from chunky.llm.answers import Answer, replies, unable
 from chunky.llm.paraphrase import paraphrases
 from chunky.llm.protocol import Reply, Request
 from chunky.rubrics.signals import grade, signals_of
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     Embedder = Callable[[Sequence[str]], npt.NDArray[np.floating[Any]]]
 
-__all__ = ["VERSION", "Answer", "Rules", "Wanted"]
+__all__ = ["VERSION", "Rules", "Wanted"]
 
 VERSION = "1"
 """Changes when a rule answers differently: part of the address of an answer that is kept."""
@@ -39,14 +40,6 @@ the and for that this with not are was has have its any but from than then they 
 assistant says should does without when where which who what how because about into also very
 """
 _EMPTY_WORDS = frozenset(_SAYS_NOTHING.split())
-
-
-class Answer(NamedTuple):
-    """What the rules make of a request: the text of the reply, or the kind of error (see `Reply`) and its detail."""
-
-    text: str | None
-    error: str | None = None
-    detail: str | None = None
 
 
 class Wanted(NamedTuple):
@@ -94,16 +87,7 @@ class Rules:
         self, requests: Iterable[Request], on_reply: Callable[[int, Reply], None] | None = None
     ) -> list[Reply]:
         """One reply per request, in their order. Judgments in a row under one rubric are made together, and prompts."""
-        replies: list[Reply] = []
-        for batch in _batches(requests):
-            started = self._clock()
-            answers = self._together(batch)
-            seconds = (self._clock() - started) / len(batch)
-            for text, error, detail in answers:
-                replies.append(Reply(text, error, detail, 0, 0, 0.0, seconds, False, 1, self.name))
-                if on_reply is not None:
-                    on_reply(len(replies) - 1, replies[-1])
-        return replies
+        return replies(self.name, _batches(requests), self._together, self._clock, on_reply)
 
     def _together(self, batch: Sequence[Request]) -> list[Answer]:
         """Answers to requests of one batch (see `_batches`)."""
@@ -114,21 +98,21 @@ class Rules:
         try:
             return self._generated(batch)
         except ChunkyError as error:
-            return [_unable(error.problem, error.remedy)] * len(batch)
+            return [unable(error.problem, error.remedy)] * len(batch)
 
     def answer(self, request: Request) -> Answer:
         """The answer to one request; an error that chunky raises on purpose becomes the request's."""
         play = self._roles.get(request.role)
         if play is None:
-            return _unable(f"the rules do not play the role {request.role}", f"name a model for {request.role}")
+            return unable(f"the rules do not play the role {request.role}", f"name a model for {request.role}")
         try:
             return play(request)
         except ChunkyError as error:
-            return _unable(error.problem, error.remedy)
+            return unable(error.problem, error.remedy)
 
     def _extracted(self, request: Request) -> Answer:
         if self._extract is None:
-            return _unable("the rules have no extractor", "build the lake's attributes first")
+            return unable("the rules have no extractor", "build the lake's attributes first")
         facts = request.facts
         found = list(dict.fromkeys(self._extract(facts["side"], facts["text"])))
         return _told({"attributes": found[: facts["count"]]})
@@ -136,7 +120,7 @@ class Rules:
     def _generated(self, batch: Sequence[Request]) -> list[Answer]:
         if self._generate is None:
             remedy = "build the lake first: it recombines prompts of the mix"
-            return [_unable("the rules have no generator", remedy)] * len(batch)
+            return [unable("the rules have no generator", remedy)] * len(batch)
         wanted = [Wanted(tuple(each.facts["attributes"]), each.sample, each.facts["seed"]) for each in batch]
         none = Answer(None, "empty", "no prompt of the mix has any of these attributes")
         return [none if text is None else _told({"message": text}) for text in self._generate(wanted)]
@@ -186,7 +170,7 @@ def _judgments(batch: Sequence[Request]) -> list[Answer]:
     """Scores of exchanges under one list of signals, to a tenth; the reason names the signals, strongest first."""
     plain = batch[0].facts["signals"]
     if not plain:
-        return [_unable("the rubric has no signals to score by", "add `signals:` to it, or judge with a model")] * len(
+        return [unable("the rubric has no signals to score by", "add `signals:` to it, or judge with a model")] * len(
             batch
         )
     signals = signals_of(plain)
@@ -238,7 +222,3 @@ def _overlap(left: frozenset[str], right: frozenset[str]) -> float:
 
 def _told(fields: dict[str, Any]) -> Answer:
     return Answer(_encodable(json.dumps(fields, ensure_ascii=False)))
-
-
-def _unable(problem: str, remedy: str) -> Answer:
-    return Answer(None, "invalid request", f"{problem}; {remedy}")
