@@ -189,13 +189,16 @@ def test_without_words_the_embedder_reads_and_another_one_is_an_error(tmp_path: 
     table = LanceTable(root, "embeddings.sentences")
     assert json.loads(table.metadata[IDENTITY])["name"] == "hashing"
     assert table.rows
-    told_by = table.metadata | {IDENTITY: json.dumps({"name": "minilm"})}
+    with Tracer(Warehouse(root), Settings()) as tracer:  # as the lake was built, whatever the settings say now
+        assert tracer.trace(
+            [Failure(traced_lake.QUERY, traced_lake.RESPONSE, rubric(traced_lake.RUBRIC))]
+        ).traces.height
+    told_by = table.metadata | {IDENTITY: json.dumps({"name": "hashing", "version": 0})}
     table.describe(told_by)
     with Warehouse(root).transaction("embeddings.sentences") as transaction:
         transaction.pin("embeddings.sentences", told_by)
-    settings = Settings.model_validate({"embeddings": {"embedder": "hashing"}})
-    with pytest.raises(LakeError, match="minilm read the sentences of this lake, not hashing\\n  → build them again"):
-        Tracer(Warehouse(root), settings)
+    with pytest.raises(LakeError, match="sentences were read by another hashing\\n  → build them again: chunky build"):
+        Tracer(Warehouse(root), Settings())
 
 
 def test_a_second_build_does_nothing(told: Told) -> None:

@@ -27,6 +27,7 @@ from chunky.settings import Settings
 from chunky.warehouse import Transaction, Warehouse
 
 F32 = npt.NDArray[np.float32]
+Encode = Callable[[pl.Series], F32]
 WORDS = "words"  # the name of who made the vectors, where words of the mix did
 
 _BATCH_ROWS = 50_000
@@ -36,7 +37,7 @@ _FITTED = ("texts", "words", "topics")
 class Encoder(NamedTuple):
     """Who makes vectors of sentences: texts → float32 (n, d), unit rows or zeros where nothing in a text is known."""
 
-    encode: Callable[[pl.Series], F32]
+    encode: Encode
     dimensions: int
     identity: dict[str, Any]
 

@@ -5,7 +5,6 @@ A paraphrased behavior has no wording of its own and comes as fragments; rows wi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,12 +15,14 @@ from chunky.attributes import Topics
 from chunky.attributes.sentences import PARTS, sentences_of
 from chunky.corpus.ids import signed_hash
 from chunky.devices import Device
+from chunky.embedders import get_embedder
 from chunky.errors import LakeError
 from chunky.files import sql_text
 from chunky.indexes import Index, open_index
+from chunky.lance_tables import LanceTable
 from chunky.lens import Lens
-from chunky.pipeline.sentence_steps import encoder_of
-from chunky.pipeline.vectors import IDENTITY, Picked
+from chunky.pipeline.sentence_steps import WORDS, Encode
+from chunky.pipeline.vectors import Picked, embedder_of, is_from
 from chunky.settings import Settings
 from chunky.tables import CRUX_KINDS
 from chunky.turf import Failure
@@ -31,6 +32,7 @@ KINDS = dict(zip(PARTS, CRUX_KINDS[2:], strict=True))
 CRUX = ("failure_id", "attribute_id", "attribute", "crux", "crux_id", "crux_kind", "text_part", "sentence")
 NEAR = {"crux_id": pl.Int64, "sentence_id": pl.Int64, "similarity": pl.Float64}
 _SAID = {"opening": "opens like", "closing": "ends like"}
+_REMEDY = "build them again: chunky build"
 _SHOWN = 120  # characters of a sentence in a crux
 _IDS = "select distinct sentence_id from embeddings.row_sentences where text_part = ?"
 
@@ -41,20 +43,29 @@ def look_up(lens: Lens, near: pl.DataFrame | None = None) -> None:
         lens.keep("like_rows", sql_text("turf.like_rows"))
 
 
+def _reader(table: LanceTable, topics: Topics | None, settings: Settings) -> Encode:
+    """What made the vectors of `table`, whatever the settings say now; LakeError where that is gone."""
+    made_by = embedder_of(table)
+    if made_by == WORDS:
+        if topics is None or not topics.vectors.shape[1]:
+            raise LakeError("the words that this lake's sentences were read by are gone", _REMEDY)
+        return topics.points
+    embedder = get_embedder(made_by, settings.embeddings.device)
+    if not is_from(table, embedder):
+        raise LakeError(f"this lake's sentences were read by another {made_by}", _REMEDY)
+    return lambda texts: embedder.encode(texts.to_list())
+
+
 class ResponseSentences:
     """The opening and closing sentences of the responses of a lake, opened for many searches.
 
-    `topics` are those of its responses, None where a model described the mix. LakeError for vectors that something else
-    made than what reads failures here.
+    `topics` are those of its responses, None where a model described the mix. LakeError for vectors that nothing here
+    can make any more.
     """
 
     def __init__(self, lake: Warehouse, lens: Lens, settings: Settings, topics: Topics | None, device: Device) -> None:
         table = lake.vectors("embeddings.sentences")
-        self._encoder, self._device = encoder_of(topics, settings, ""), device
-        made_by = json.loads(table.metadata[IDENTITY])["name"]
-        if made_by != self._encoder.identity["name"]:
-            problem = f"{made_by} read the sentences of this lake, not {self._encoder.identity['name']}"
-            raise LakeError(problem, "build them again: chunky build")
+        self._encode, self._device = _reader(table, topics, settings), device
         ids = table.ids()
         mine = {part: np.isin(ids, lens.table(_IDS, [part])["sentence_id"].to_numpy()) for part in PARTS}
         self._picked = {part: Picked(table, np.flatnonzero(held).astype(np.int64)) for part, held in mine.items()}
@@ -91,7 +102,7 @@ class ResponseSentences:
         distinct = told.unique("crux_id", maintain_order=True)
         parts = [pl.DataFrame(schema=NEAR)]
         for (part,), wanted in distinct.group_by("text_part", maintain_order=True):
-            vectors = self._encoder.encode(wanted["sentence"])
+            vectors = self._encode(wanted["sentence"])
             known = np.flatnonzero(np.abs(vectors).sum(axis=1) > 0)
             if not len(known) or not len(self._ids[str(part)]):
                 continue
