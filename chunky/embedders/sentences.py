@@ -48,7 +48,7 @@ _CPU_ROWS: Final = {"bfloat16": 64, "float32": 128}
 _CUDA_ROWS: Final = 1_024  # a GPU needs more rows to be busy
 _MAX_PIECES: Final = 256  # of a text that MiniLM reads
 # Bytes of a text up to which batches are full; sentences of attributes have at most 92. At each doubling batches are
-# halved, thrice at most: 75 prompts took 675 MiB and 7.5 CPU seconds in a batch of 128, 200 and 4.3 so (less padding).
+# halved, thrice at most: 75 prompts took 550 MiB and 7.5 CPU seconds in a batch of 128, 210 and 4.3 so (less padding).
 _FULL_BYTES: Final = 256
 _MOST_HALVINGS: Final = 3
 
