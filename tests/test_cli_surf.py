@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.describing import asset_key
+from chunky import pipeline
 from chunky.cli.app import app
 from chunky.tables import TABLES
 from chunky.warehouse import Warehouse
@@ -74,6 +75,16 @@ def test_it_is_told_to_people_too(audited: tuple[Path, dict[str, Any]]) -> None:
     assert "next: chunky trace --audit sorry@mix" in shown
     causes = invoke(lake, "audit", rubric, *SMALL).stdout
     assert " failures: When the model sees that the query" in causes
+
+
+def test_the_command_that_comes_next_traces_what_was_found(audited: tuple[Path, dict[str, Any]]) -> None:
+    """As it stands, with nothing on stdin."""
+    lake, told = audited
+    verb, *options = told["trace"].split()[1:]
+    found = [json.loads(line) for line in invoke(lake, verb, *options, "--json").stdout.splitlines()]
+    wanted = pipeline.failures_of_audit(Warehouse(lake), "sorry@mix")
+    assert {each["failure_id"] for each in found} == {each.failure_id for each in wanted}
+    assert {each["verdict"] for each in found} >= {"traced"}
 
 
 def test_what_an_audit_found_is_traced_by_name(audited: tuple[Path, dict[str, Any]]) -> None:

@@ -377,3 +377,29 @@ def test_what_a_search_may_cost_is_told_before(mixed: Warehouse, server: SearchS
     pipeline.set_audit(mixed, offline, rubrics.rubric("code"), "other")
     assert [one.role for one in pipeline.search_estimates(mixed, offline, "other", 1)] == ["target", "judge"]
     assert not server.seen
+
+
+def test_searches_of_other_settings_leave_the_audit(mixed: Warehouse, server: SearchServer, tmp_path: Path) -> None:
+    """Three seeds at first, one of them cut off; then one, with fewer candidates: nothing of the others is counted."""
+    search(mixed, by_server(server, tmp_path, max_cost=None))
+    with mixed.transaction("surf.searches") as transaction:
+        transaction.drop("surf.searches", ("kindness@model", "2"))
+    few = by_server(server, tmp_path, candidates=5, seeds=1)
+    audit = search(mixed, few)
+    outcomes(mixed, few, audit)
+    for table in ("surf.candidates", "surf.searches", "surf.failures", "surf.buffers"):
+        assert rows(mixed, f"select distinct seed from {table}") == [(0,)], table
+    assert rows(mixed, "select count(*) from surf.candidates") == [(ITERATIONS * 5,)]
+
+
+def test_a_search_that_has_not_ended_counts_for_nothing(mixed: Warehouse, server: SearchServer, tmp_path: Path) -> None:
+    settings = by_server(server, tmp_path)
+    audit = search(mixed, settings)
+    with mixed.transaction("surf.searches") as transaction:
+        transaction.drop("surf.searches", (audit, "1"))
+    outcomes(mixed, settings, audit)
+    assert rows(mixed, "select distinct seed from surf.failures order by 1") == [(0,), (2,)]
+    assert rows(mixed, "select max(outputs) from surf.violation_rates") == [(4,)]
+    search(mixed, settings)
+    outcomes(mixed, settings, audit)
+    assert rows(mixed, "select distinct seed from surf.failures order by 1") == [(0,), (1,), (2,)]

@@ -1,7 +1,7 @@
 """Opening and closing sentences of responses: what is told in one sentence drowns in the whole of a text.
 
-A response of one sentence has an opening and no closing. Ids are hashes of part and text, so that equal sentences of
-two parts are told apart.
+A response of one sentence has an opening and no closing, unless it is longer than what is read of it (200 characters).
+Ids are hashes of part and text, so that equal sentences of two parts are told apart.
 """
 
 from __future__ import annotations

@@ -19,14 +19,16 @@ from chunky.cli.money import MaxCost, tell_estimates
 from chunky.cli.progress import Watcher, watching
 from chunky.cli.session import Session, session_of
 from chunky.cli.trace_view import show_sum, show_trace, tell_left_out, tell_untraced
-from chunky.errors import InputError, SettingsError
+from chunky.errors import FileFault, InputError, MissingTable, SettingsError
 
 if TYPE_CHECKING:
     from chunky.corpus import Source
     from chunky.settings import Settings
     from chunky.turf import Failure, Unusable
+    from chunky.warehouse import Warehouse
 
 _STDIN = "-"
+_EMPTY = "empty file"
 _BATCH = 64  # failures traced at once: what they share is looked up once, and fifty took a tenth of one by one
 _LEAST_EVIDENCE = 20  # rows of each trigger that a program gets, where there are so many
 
@@ -103,7 +105,7 @@ def trace(
         session.flags["llm.max_cost"] = str(max_cost)
     lake = session.warehouse()
     settings = _with(session.settings, method, k, limit, max(evidence, _LEAST_EVIDENCE))
-    given = _given((query, query_file), (response, response_file), rubric, input_, lake.root)
+    given = _given((query, query_file), (response, response_file), rubric, input_, lake, audit)
     warn_if_behind(session, lake)
     tell_left_out(given.unusable, given.repeated)
     _tell_costs(session, settings, given, dry_run)
@@ -147,17 +149,39 @@ def _given(
     response: tuple[str | None, Path | None],
     rubric: str | None,
     path: str | None,
-    lake: Path,
+    lake: Warehouse,
+    audit: str,
 ) -> Given:
-    """What the options name: one failure by text or file of each side, a file of many, or stdin where nothing is."""
+    """What the options name: one failure by text or file of each side, a file of many, or stdin where nothing is.
+
+    An audit that the lake knows brings its own failures, where stdin is a terminal or empty.
+    """
     is_single = (*query, *response) != (None,) * 4
     if path is None and is_single:
-        return _single(_side("query", *query), _side("response", *response), rubric, lake)
+        return _single(_side("query", *query), _side("response", *response), rubric, lake.root)
     if is_single:
         raise InputError("failures come from --input or from --query and --response, not both", "leave one of them out")
-    if path is None and sys.stdin.isatty():
-        raise InputError("no failure was given", "name --query, --response and --rubric, or --input FILE")
-    return _many(path or _STDIN, rubric, lake)
+    if path is not None:
+        return _many(path, rubric, lake.root)
+    try:
+        if sys.stdin.isatty():
+            raise FileFault("no failure was given", "name --query, --response and --rubric, or --input FILE", _EMPTY)
+        return _many(_STDIN, rubric, lake.root)
+    except FileFault as fault:
+        known = _of_audit(lake, audit) if audit and fault.reason == _EMPTY else None
+        if known is None:
+            raise
+        return known
+
+
+def _of_audit(lake: Warehouse, audit: str) -> Given | None:
+    """The failures that the lake knows of an audit: of its file, its searches or its traces; None without any."""
+    from chunky import pipeline
+
+    try:
+        return Given(pipeline.failures_of_audit(lake, audit), [], 0)
+    except MissingTable:
+        return None
 
 
 def _side(name: str, text: str | None, file: Path | None) -> str:

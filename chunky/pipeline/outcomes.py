@@ -29,6 +29,7 @@ _LAST = """
 select candidates.*, buffer_rank
 from new_buffers
 inner join surf.candidates as candidates using (seed, candidate_id)
+semi join surf.searches as ended on candidates.audit = ended.audit and candidates.seed = ended.seed
 where candidates.audit = getvariable('audit')
 qualify new_buffers.iteration = max(new_buffers.iteration) over (partition by seed)
 order by seed, buffer_rank

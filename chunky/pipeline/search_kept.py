@@ -70,6 +70,22 @@ class Kept:
                 rows = [_row(self._audit, seed, each) for each in candidates]
                 transaction.write(CANDIDATES, _frame(CANDIDATES, rows), facts, _key(self._audit, seed, at))
 
+    def forget_others(self) -> None:
+        """Take out of the audit what searches of other settings, models or another mix left, whatever their seed.
+
+        One that was cut off would be counted among the audit's failures with candidates that this one never had.
+        """
+        parts = self._lake.parts(CANDIDATES)
+        wanted = {seed: self.facts(int(seed))["fingerprint"] for audit, seed, _ in parts if audit == self._audit}
+        old = {key for key, part in parts.items() if key[0] == self._audit and part.fingerprint != wanted[key[1]]}
+        if not old:
+            return
+        with self._lake.transaction(CANDIDATES, SEARCHES) as transaction:
+            for key in old:
+                transaction.drop(CANDIDATES, key)
+            for key in {key[:2] for key in old} & transaction.parts(SEARCHES).keys():
+                transaction.drop(SEARCHES, key)
+
     def end(self, search: Search) -> bool:
         """Write that a search has ended; False when the lake says so already."""
         facts = self.facts(search.seed)

@@ -134,6 +134,7 @@ def search_audit(
         with players_of(lake, settings, this.rubric) as players:
             players.on_tally = meter(progress, "calls")
             _play_on(players, searches, settings, kept, progress)
+    kept.forget_others()
     ended = [kept.end(search) for search in searches.values()]
     counts = {table: sum(part.rows for part in parts_of(lake, table, audit)) for table in stage("search").tables}
     return Built("search", counts, kept.facts(0)["fingerprint"], is_going or any(ended), time.monotonic() - started)

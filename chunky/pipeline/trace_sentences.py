@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from chunky import turf
@@ -18,7 +19,7 @@ from chunky.devices import Device
 from chunky.embedders import get_embedder
 from chunky.errors import LakeError
 from chunky.files import sql_text
-from chunky.indexes import Index, open_index
+from chunky.indexes import Found, Index, open_index
 from chunky.lance_tables import LanceTable
 from chunky.lens import Lens
 from chunky.pipeline.sentence_steps import WORDS, Encode
@@ -27,6 +28,8 @@ from chunky.settings import Settings
 from chunky.tables import CRUX_KINDS
 from chunky.turf import Failure
 from chunky.warehouse import Warehouse
+
+F32 = npt.NDArray[np.float32]
 
 KINDS = dict(zip(PARTS, CRUX_KINDS[2:], strict=True))
 CRUX = ("failure_id", "attribute_id", "attribute", "crux", "crux_id", "crux_kind", "text_part", "sentence")
@@ -56,6 +59,18 @@ def _reader(table: LanceTable, topics: Topics | None, settings: Settings) -> Enc
     return lambda texts: embedder.encode(texts.to_list())
 
 
+def _with_ties(index: Index, vectors: F32, most: int, floor: float) -> Found:
+    """The `most` nearest vectors and all that are as near as the last of them, where that is at `floor` or above."""
+    wanted = min(most, index.count)
+    while True:
+        found = index.search(vectors, wanted)
+        last = found.scores[:, -1]
+        is_open = (last >= floor) & (last == found.scores[:, min(most, index.count) - 1])
+        if wanted == index.count or not is_open.any():
+            return found
+        wanted = min(4 * wanted, index.count)
+
+
 class ResponseSentences:
     """The opening and closing sentences of the responses of a lake, opened for many searches.
 
@@ -81,7 +96,8 @@ class ResponseSentences:
             for part, sentence in told.select("text_part", "sentence").iter_rows()
         ]
         kinds = [KINDS[part] for part in told["text_part"]]
-        hashes = [turf.crux_id(*each) for each in zip(kinds, texts, strict=True)]
+        # of the whole sentence: neighbors are searched by all of it, and crux_id stands for them
+        hashes = [turf.crux_id(*each) for each in zip(kinds, told["sentence"], strict=True)]
         return told.select(
             "text_part", "sentence", failure_id=ids.gather(told["place"]), crux=pl.Series(texts, dtype=pl.String),
             attribute=pl.Series(texts, dtype=pl.String), crux_kind=pl.Series(kinds, dtype=pl.String),
@@ -93,7 +109,8 @@ class ResponseSentences:
         """The `most` sentences nearest to that of each crux, at `floor` or above: columns of `NEAR`.
 
         `candidates` are the cruxes of `failures` (failure_id, crux_id, crux_kind), of which those of other kinds are
-        left alone. Every sentence is in some row, so that `most` of them hold as many rows.
+        left alone. Every sentence is in some row, so that `most` of them hold as many rows; all that are as near as the
+        last of them come too, for ties are cut among rows.
         """
         asked = candidates.filter(pl.col("crux_kind").is_in(list(KINDS.values())))
         if asked.is_empty():
@@ -107,7 +124,7 @@ class ResponseSentences:
             if not len(known) or not len(self._ids[str(part)]):
                 continue
             index = self._opened(str(part))
-            found = index.search(vectors[known], min(most, index.count))
+            found = _with_ties(index, vectors[known], most, floor)
             near = pl.DataFrame({
                 "crux_id": np.repeat(wanted["crux_id"].to_numpy()[known], found.positions.shape[1]),
                 "sentence_id": self._ids[str(part)][found.positions.ravel()],

@@ -20,7 +20,8 @@ def verdicts(failures: pl.DataFrame, cruxes: pl.DataFrame, triggers: pl.DataFram
     """
     best = {row["failure_id"]: row for row in triggers.filter(pl.col("trigger_rank") == 1).iter_rows(named=True)}
     texts = {(row["failure_id"], row["crux_id"]): row["crux"] for row in cruxes.iter_rows(named=True)}
-    first = {row["failure_id"]: row for row in cruxes.filter(pl.col("crux_rank") == 1).iter_rows(named=True)}
+    held = cruxes.filter(pl.col("crux_rows") >= least).sort("crux_rank", descending=True)
+    first = {row["failure_id"]: row for row in held.iter_rows(named=True)}  # the last one in has the first rank
     most = dict(cruxes.group_by("failure_id").agg(pl.col("crux_rows").max()).iter_rows())
     told = []
     for failure in failures.iter_rows(named=True):
