@@ -6,10 +6,15 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from chunky.settings import Settings
 from chunky.warehouse import Warehouse
+
+# How long an example takes says how busy the machine is: three properties failed at a load of 8 that hold at 1.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # The instant embedder, for tests that are not about vectors: a model takes 5 s to load.
 QUICK = Settings.model_validate({"embeddings": {"embedder": "hashing"}})
