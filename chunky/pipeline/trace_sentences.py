@@ -60,15 +60,15 @@ def _reader(table: LanceTable, topics: Topics | None, settings: Settings) -> Enc
 
 
 def _with_ties(index: Index, vectors: F32, most: int, floor: float) -> Found:
-    """The `most` nearest vectors and all that are as near as the last of them, where that is at `floor` or above."""
-    wanted = min(most, index.count)
-    while True:
-        found = index.search(vectors, wanted)
-        last = found.scores[:, -1]
-        is_open = (last >= floor) & (last == found.scores[:, min(most, index.count) - 1])
-        if wanted == index.count or not is_open.any():
-            return found
-        wanted = min(4 * wanted, index.count)
+    """The `most` nearest vectors and those as near as the last of them, where that is at `floor` or above.
+
+    Up to four times as many in all: a search for all of 185,000 took 20 s.
+    """
+    wanted = min(most + 1, index.count)
+    found = index.search(vectors, wanted)
+    last = found.scores[:, -1]
+    is_open = (last >= floor) & (last == found.scores[:, min(most, index.count) - 1])
+    return index.search(vectors, min(4 * most, index.count)) if wanted > most and is_open.any() else found
 
 
 class ResponseSentences:
