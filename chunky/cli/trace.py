@@ -8,7 +8,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -156,6 +156,8 @@ def _given(
 
     An audit that the lake knows brings its own failures, where stdin is a terminal or empty.
     """
+    from chunky import pipeline
+
     is_single = (*query, *response) != (None,) * 4
     if path is None and is_single:
         return _single(_side("query", *query), _side("response", *response), rubric, lake.root)
@@ -168,20 +170,10 @@ def _given(
             raise FileFault("no failure was given", "name --query, --response and --rubric, or --input FILE", _EMPTY)
         return _many(_STDIN, rubric, lake.root)
     except FileFault as fault:
-        known = _of_audit(lake, audit) if audit and fault.reason == _EMPTY else None
-        if known is None:
-            raise
-        return known
-
-
-def _of_audit(lake: Warehouse, audit: str) -> Given | None:
-    """The failures that the lake knows of an audit: of its file, its searches or its traces; None without any."""
-    from chunky import pipeline
-
-    try:
-        return Given(pipeline.failures_of_audit(lake, audit), [], 0)
-    except MissingTable:
-        return None
+        if audit and fault.reason == _EMPTY:
+            with suppress(MissingTable):
+                return Given(pipeline.failures_of_audit(lake, audit), [], 0)
+        raise
 
 
 def _side(name: str, text: str | None, file: Path | None) -> str:
