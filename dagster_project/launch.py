@@ -27,6 +27,8 @@ from dagster._core.instance import InstanceRef
 from chunky.corpus import discover
 from chunky.errors import ContractError, InputError, MissingTable, PrerequisiteError
 from chunky.pipeline import STEPS, Built, Ingested, Progress, roles_by_models, silent
+from chunky.stages import stage
+from chunky.tables import TABLES
 from dagster_project import home, partitions
 from dagster_project.resources import LakeResource, Listener
 
@@ -77,7 +79,8 @@ def build(lake: Path, flags: Mapping[str, str], progress: Progress, only: Sequen
         if not keys:
             raise MissingTable("the lake holds no rows", "take files in first: chunky ingest PATH…")
         tags, known = {}, instance.get_dynamic_partitions(partitions.NAME)
-        if not only or "counts" in only:  # the one step cut by chunk: all of them, in one run
+        if not only or any(TABLES[table].partition == "chunk" for step in only for table in stage(step).tables):
+            # what is cut by chunk is made for all of them, in one run
             tags = {f"{_RANGE}start": known[0], f"{_RANGE}end": known[-1]}
         chosen = [dg.AssetKey(table.split(".")) for table in tables_of(only)] if only else None
         listener = Listener(progress)
