@@ -170,6 +170,11 @@ def test_a_rerun_does_nothing_and_keeps_the_data_versions(world: World, record: 
     assert event.asset_materialization.metadata["is_new"].value is False
 
 
+@pytest.mark.parametrize("step", ["counts", "attributes", "embeddings"])
+def test_any_step_runs_alone(world: World, step: str) -> None:
+    assert [built.step for built in launch.build(world.lake, {}, silent, only=[step])] == [step]
+
+
 def test_flags_reach_the_steps_and_only_those_asked_for_run(world: World) -> None:
     built = launch.build(world.lake, {"keywords.min_rows": "30"}, silent, only=["phrases", "counts"])
     assert [step.step for step in built] == ["counts", "phrases"]
