@@ -1,8 +1,8 @@
 """The step of opening and closing sentences of responses: who has which, and a vector of each distinct one.
 
 Where rules describe the mix, the vector is the one that topics are made of: 350,000 sentences of a mix of 270,000 rows
-took 10 CPU seconds, which MiniLM, at 500 a second, would read for twelve minutes. Where a model described it, there are no
-such words, and the embedder of the lake reads them: beside a model's calls that is little.
+took 10 CPU seconds, which MiniLM, at 500 a second, would read for twelve minutes. Where a model described it, there are
+no such words, and the embedder of the lake reads them: beside a model's calls that is little.
 """
 
 from __future__ import annotations
