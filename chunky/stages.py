@@ -96,7 +96,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "sentences",
-        "finds how each response opens and ends, and which of these sentences are alike",
+        "finds how each response opens and ends, and gives each of these sentences a vector",
         ("embeddings.sentences", "embeddings.row_sentences"),
         reads=("attributes.texts", "attributes.words", "attributes.topics", "corpus.rows"),
         code=("chunky.attributes", "chunky.embedders"),

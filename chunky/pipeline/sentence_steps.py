@@ -31,6 +31,7 @@ Encode = Callable[[pl.Series], F32]
 WORDS = "words"  # the name of who made the vectors, where words of the mix did
 
 _BATCH_ROWS = 50_000
+_HELD = {"text_part": pl.String, "sentence_id": pl.Int64, "row_id": pl.Int64}
 _FITTED = ("texts", "words", "topics")
 
 
@@ -69,7 +70,7 @@ def build_sentences(lake: Warehouse, settings: Settings, progress: Progress = si
         table = LanceTable(lake.root, "embeddings.sentences")
         if not table.exists or table.metadata.get(IDENTITY) != told[IDENTITY]:
             table.start_over(encoder.dimensions, "float16", told)
-        parts, rows, done = [], lake.rows("corpus.rows"), 0
+        parts, rows, done = [pl.DataFrame(schema=_HELD)], lake.rows("corpus.rows"), 0
         tried = np.sort(table.ids())
         with Lens(lake, settings) as reader:  # one stream at a time, and `lens` has the writing
             for batch in reader.batches("select row_id, response from corpus.rows", rows=_BATCH_ROWS):
