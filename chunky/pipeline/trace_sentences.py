@@ -109,8 +109,8 @@ class ResponseSentences:
         """The `most` sentences nearest to that of each crux, at `floor` or above: columns of `NEAR`.
 
         `candidates` are the cruxes of `failures` (failure_id, crux_id, crux_kind), of which those of other kinds are
-        left alone. Every sentence is in some row, so that `most` of them hold as many rows; those that are as near as the
-        last of them come too (see `_with_ties`), for ties are cut among rows.
+        left alone. Every sentence is in some row, so that `most` of them hold as many rows; those that are as near as
+        the last of them come too (see `_with_ties`), for ties are cut among rows.
         """
         asked = candidates.filter(pl.col("crux_kind").is_in(list(KINDS.values())))
         if asked.is_empty():
