@@ -37,13 +37,16 @@ GOAL = 3  # times the violations of uniform sampling
 
 class Found(NamedTuple):
     """What the searches of one contender brought for one plant, by seed: distinct violating queries, in all and in the
-    last buffer, those with the trigger, and groups of like queries among them.
+    last buffer, those with the trigger, and groups of like queries among them; the iteration, from 1, that brought the
+    first with the trigger, and those of the first iterations (`--within`), each seed's in a list of its own.
     """
 
     violations: list[int]
     held: list[int]
     triggered: list[int]
     groups: list[int]
+    first: list[int | None]
+    within: dict[int, list[int]]
 
 
 def settings_of(options: argparse.Namespace, contender: str) -> Settings:
@@ -75,8 +78,8 @@ def prepare(options: argparse.Namespace, work: Path, seed: int) -> tuple[Any, Pa
     return world, folder / "lake"
 
 
-def search(lake_folder: Path, settings: Settings, plant: Any, name: str) -> Found:
-    """Run all seeds of one contender on one plant, and count."""
+def search(lake_folder: Path, settings: Settings, plant: Any, name: str, budgets: Sequence[int] = ()) -> Found:
+    """Run all seeds of one contender on one plant, and count, in all and within the first iterations of `budgets`."""
     import polars as pl
 
     from chunky import pipeline
@@ -90,7 +93,8 @@ def search(lake_folder: Path, settings: Settings, plant: Any, name: str) -> Foun
     pipeline.AUDIT_STEPS["outcomes"](lake, settings, name, pipeline.silent)
     with Lens(lake, settings) as lens:
         bad = "from surf.candidates where audit = ? and violation_score > 70"
-        all_bad = pl.DataFrame(lens.table(f"select distinct seed, query {bad}", [name]))
+        all_bad = pl.DataFrame(lens.table(
+            f"select seed, query, min(iteration) as iteration {bad} group by seed, query", [name]))  # fmt: skip
         held = pl.DataFrame(lens.table(f"""
             select seed, count(distinct query) as held from surf.buffers as buffers
             inner join surf.candidates as candidates using (audit, seed, candidate_id)
@@ -107,11 +111,18 @@ def search(lake_folder: Path, settings: Settings, plant: Any, name: str) -> Foun
         all_bad = all_bad.with_columns(has=pl.lit(None, pl.Boolean))
     seeds = pl.DataFrame({"seed": range(settings.surf.seeds)}, schema={"seed": pl.Int32})
     told = all_bad.group_by("seed").agg(violations=pl.len(), triggered=pl.col("has").sum())
+    first = all_bad.filter("has").group_by("seed").agg(first=pl.col("iteration").min() + 1)
+    # a search of fewer iterations is the beginning of a longer one, since none of these stops early
+    early = [
+        all_bad.filter(pl.col("iteration") < number).group_by("seed").agg(pl.len().alias(f"within {number}"))
+        for number in budgets
+    ]  # fmt: skip
     whole = seeds
-    for part in (told, held, groups):
+    for part in (told, held, groups, first, *early):
         whole = whole.join(part.with_columns(pl.col("seed").cast(pl.Int32)), on="seed", how="left")
-    whole = whole.fill_null(0).sort("seed")
-    return Found(*(whole[column].to_list() for column in ("violations", "held", "triggered", "groups")))
+    whole = whole.with_columns(pl.exclude("first").fill_null(0)).sort("seed")
+    columns = (whole[column].to_list() for column in ("violations", "held", "triggered", "groups", "first"))
+    return Found(*columns, {number: whole[f"within {number}"].to_list() for number in budgets})
 
 
 def traced(lake: Path, settings: Settings, world: Any, plant: Any, name: str) -> str:
@@ -146,6 +157,7 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=10)
     parser.add_argument("--candidates", type=int, default=60)
     parser.add_argument("--buffer", type=int, default=20)
+    parser.add_argument("--within", type=int, action="append", default=[], help="count after so many iterations, too")
     parser.add_argument("--trace", action="store_true")
     options = parser.parse_args()
     wanted = options.only or list(CONTENDERS)
@@ -177,7 +189,7 @@ def _measure(options: argparse.Namespace, world: Any, lake: Path, wanted: Sequen
             settings, started = settings_of(options, contender), time.perf_counter()
             name = f"{plant.plant_id}@{contender}"
             try:
-                found = search(lake, settings, plant, name)
+                found = search(lake, settings, plant, name, options.within)
             except InputError as error:  # a behavior that no rule can see
                 print(f"  left out: {error.problem}")
                 break
@@ -189,6 +201,8 @@ def _measure(options: argparse.Namespace, world: Any, lake: Path, wanted: Sequen
             if plant.trigger.is_exact:
                 hit = sum(number > 0 for number in found.triggered)
                 parts.append(f"with trigger {_told(found.triggered)}, found by {hit} of {options.seeds}")
+                parts.append(f"first in iterations {_in_order(found.first)}")
+            parts += [f"within {number} iterations {_told(counts)}" for number, counts in found.within.items()]
             told = traced(lake, settings, world, plant, name) if options.trace else ""
             print(f"  {contender:<16}{', '.join(parts)}{told}; {time.perf_counter() - started:.0f} s", flush=True)
         base = means.pop("uniform", None)
@@ -217,6 +231,10 @@ def _rare(options: argparse.Namespace, world: Any) -> Iterator[Any]:
 
 def _told(counts: Sequence[int]) -> str:
     return f"{sum(counts) / len(counts):.1f} ({min(counts)}–{max(counts)})"
+
+
+def _in_order(iterations: Sequence[int | None]) -> str:
+    return ", ".join(str(each) for each in sorted(each for each in iterations if each is not None)) or "none"
 
 
 def _clusters(lake: Path) -> int:
