@@ -18,7 +18,7 @@ from chunky.llm.roles import crux_picker, extractor, generator, judge, perturber
 from chunky.llm.roles.crux_picker import Suspects
 from chunky.llm.roles.judge import Exchange
 from chunky.llm.roles.summarizer import Cluster
-from chunky.llm.rules import Rules, Wanted
+from chunky.llm.rules import ROLES, Rules, Wanted
 from chunky.rubrics import names, rubric
 from tests.hostile import HOSTILE
 
@@ -251,3 +251,7 @@ def test_rewordings_differ_whatever_the_prompt(prompt: str, count: int, seed: in
     assert len(set(versions)) == len(versions) <= count
     assert prompt.strip() not in versions
     assert all(version.strip() for version in versions)
+
+
+def test_the_roles_that_rules_play_are_those_they_are_said_to_play() -> None:
+    assert tuple(sorted(Rules()._roles)) == ROLES

@@ -18,7 +18,7 @@ import polars as pl
 import pytest
 
 from chunky import pipeline, rubrics
-from chunky.errors import BudgetError, EngineError, InputError, MissingTable, SettingsError
+from chunky.errors import BudgetError, EngineError, InputError, MissingTable, PrerequisiteError, SettingsError
 from chunky.lens import Lens
 from chunky.rubrics import Rubric
 from chunky.settings import Settings
@@ -270,6 +270,68 @@ def test_a_model_that_is_none(mixed: Warehouse, server: SearchServer, tmp_path: 
     settings = by_server(server, tmp_path).model_copy(update={"target": "nobody:model"})
     with pytest.raises(SettingsError, match="no provider 'nobody'"):
         pipeline.set_audit(mixed, settings, RUBRIC)
+
+
+@pytest.mark.parametrize(
+    ("role", "model", "problem"),
+    [
+        ("target", "rules", "rules cannot play the target; it plays: crux_picker, extractor, generator, judge"),
+        ("generator", "mix", "mix cannot play the generator; it plays: target"),
+        ("judge", "mix", "mix cannot play the judge; it plays: target"),
+        ("target", "rules:other", "rules cannot play the target"),
+        ("judge", "rules:other", "'rules:other' names a model of rules, of which there is one"),
+    ],
+)
+def test_a_role_that_a_model_cannot_play(
+    mixed: Warehouse, server: SearchServer, tmp_path: Path, role: str, model: str, problem: str
+) -> None:
+    settings = by_server(server, tmp_path).model_copy(update={role: model})
+    with pytest.raises(SettingsError, match=problem):
+        pipeline.set_audit(mixed, settings, RUBRIC)
+    assert not pipeline.audits_searched(mixed)
+    assert not server.seen
+
+
+def test_a_key_that_is_missing_is_told_before_the_lake_knows_of_the_audit(
+    mixed: Warehouse, server: SearchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    for role in ("target", "judge"):
+        settings = by_server(server, tmp_path).model_copy(update={role: "anthropic:model"})
+        with pytest.raises(PrerequisiteError, match="ANTHROPIC_API_KEY"):
+            pipeline.set_audit(mixed, settings, RUBRIC)
+    unpriced = by_server(server, tmp_path, max_cost=1.0).model_copy(
+        update={"judge": server.openai.replace("openai:model", "openai:other")}
+    )
+    with pytest.raises(SettingsError, match="price"):
+        pipeline.set_audit(mixed, unpriced, RUBRIC)
+    assert not pipeline.audits_searched(mixed)
+    assert not server.seen
+
+
+def test_a_lake_that_no_search_can_begin_in(lake: Warehouse, tmp_path: Path) -> None:
+    settings = Settings.model_validate({"target": "mix"})
+    with pytest.raises(MissingTable, match="the lake holds no rows"):
+        pipeline.set_audit(lake, settings, rubrics.rubric("code"))
+    with pytest.raises(MissingTable, match=r"clusters\.summaries is not built yet"):
+        pipeline.set_audit(mixed_lake(lake, tmp_path), settings, rubrics.rubric("code"))
+    assert not pipeline.audits_searched(lake)
+
+
+def test_two_models_of_one_name(mixed: Warehouse, server: SearchServer, tmp_path: Path) -> None:
+    """The default name of an audit has no vendor and no server in it: the second is not put in place of the first."""
+    first = by_server(server, tmp_path)
+    pipeline.set_audit(mixed, first, RUBRIC)
+    pipeline.set_audit(mixed, first, RUBRIC)
+    with SearchServer() as other:
+        second = by_server(other, tmp_path)
+        with pytest.raises(InputError, match=f"the audit kindness@model of this lake searched {first.target}, not"):
+            pipeline.set_audit(mixed, second, RUBRIC)
+        pipeline.set_audit(mixed, second, RUBRIC, "other")
+        assert pipeline.audit_of(mixed, "kindness@model").target == first.target
+        pipeline.set_audit(mixed, second, RUBRIC, "kindness@model")
+    assert pipeline.audit_of(mixed, "kindness@model").target == second.target
+    assert pipeline.audits_searched(mixed) == ("kindness@model", "other")
 
 
 def test_rules_cannot_judge_a_rubric_without_signals(mixed: Warehouse, tmp_path: Path) -> None:

@@ -170,8 +170,8 @@ def _search(session: Session, spec: str, seeds: Sequence[int], name: str) -> str
     lake, settings = session.warehouse(), session.settings
     warn_if_behind(session, lake)
     rubric = rubrics.rubric(spec, rubrics.folders_of(lake.root))
+    pipeline.set_audit(lake, settings, rubric, name)
     named = name or pipeline.audit_name(rubric, settings.target)
-    pipeline.set_audit(lake, settings, rubric, named)
     if not session.is_quiet:
         sys.stderr.write(f"{visible(_plan(settings, named, len(seeds)))}\n")
     if found := pipeline.search_estimates(lake, settings, named, len(seeds) or settings.surf.seeds):

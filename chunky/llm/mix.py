@@ -15,7 +15,10 @@ from chunky.errors import ChunkyError
 from chunky.llm.answers import Answer, replies, unable
 from chunky.llm.protocol import Reply, Request
 
-__all__ = ["VERSION", "Ask", "Mix"]
+__all__ = ["ROLES", "VERSION", "Ask", "Mix"]
+
+ROLES = ("target",)
+"""What the mix can play."""
 
 VERSION = "1"
 """Changes when the same mix answers differently: part of the address of a call."""

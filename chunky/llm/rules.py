@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
     Embedder = Callable[[Sequence[str]], npt.NDArray[np.floating[Any]]]
 
-__all__ = ["VERSION", "Rules", "Wanted"]
+__all__ = ["ROLES", "VERSION", "Rules", "Wanted"]
+
+ROLES = ("crux_picker", "extractor", "generator", "judge", "perturber", "summarizer")
+"""What rules can play. There is no target of rules: what answers by rules alone has learned nothing to audit."""
 
 VERSION = "1"
 """Changes when a rule answers differently: part of the address of an answer that is kept."""

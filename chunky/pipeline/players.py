@@ -16,18 +16,19 @@ from statistics import fmean
 from typing import NamedTuple, TypeVar
 
 from chunky.by_model import Asker
-from chunky.errors import EngineError
+from chunky.errors import EngineError, InputError
 from chunky.llm import Ledger, Model, Reply, Request, get_model
+from chunky.llm.providers.registry import check_role
 from chunky.llm.roles import Parsed, canaries, generator, judge, target
 from chunky.llm.roles.judge import Exchange, Verdict
 from chunky.llm.tally import Tally
-from chunky.pipeline.models import ledger_path, model_of, tools_of
+from chunky.pipeline.models import budget_of, ledger_path, model_of, prices_of, tools_of
 from chunky.rubrics import Rubric
 from chunky.settings import MIX, RULES, Settings
 from chunky.surf import Candidate
 from chunky.warehouse import Warehouse
 
-__all__ = ["OFFLINE", "ROLES", "Answered", "Players", "Scored", "players_of"]
+__all__ = ["OFFLINE", "ROLES", "Answered", "Players", "Scored", "check_players", "players_of"]
 
 Value = TypeVar("Value")
 Read = Callable[[Request, Reply], Parsed[Value]]
@@ -75,6 +76,22 @@ def players_of(lake: Warehouse, settings: Settings, rubric: Rubric) -> Iterator[
     finally:
         if ledger is not None:
             ledger.close()
+
+
+def check_players(lake: Warehouse, settings: Settings, rubric: Rubric) -> None:
+    """Raise what a search would: SettingsError or PrerequisiteError for a model that cannot be called or cannot play
+    its role, InputError for rules that would judge a rubric without signals. Nobody is asked.
+    """
+    for role in ROLES:
+        check_role(settings.model(role), role)
+    if settings.model("judge") == RULES and not rubric.signals:
+        raise InputError(
+            f"the rubric {rubric.name} has no signals, by which rules would judge",
+            "name a model as judge: --judge anthropic:NAME; or add `signals:` to the rubric",
+        )
+    budget, prices = budget_of(settings.llm), prices_of(lake, settings)
+    for role in ROLES:
+        get_model(settings.model(role), budget=budget, prices=prices)
 
 
 class Players:

@@ -21,12 +21,12 @@ from chunky.fingerprints import digest_of
 from chunky.lens import Lens
 from chunky.llm.providers.registry import parse_spec
 from chunky.pipeline.frame import Built, Progress, chunks_of_lake, meter, parts_of, run_step, silent, teller
-from chunky.pipeline.players import Players, players_of
+from chunky.pipeline.players import Players, check_players, players_of
 from chunky.pipeline.search_kept import Kept
 from chunky.pipeline.search_pool import pool_attributes, row_attributes
 from chunky.rubrics import Rubric
 from chunky.sections import Surf
-from chunky.settings import RULES, Settings
+from chunky.settings import Settings
 from chunky.stages import stage
 from chunky.surf import Candidate, Search
 from chunky.warehouse import Transaction, Warehouse
@@ -56,16 +56,18 @@ def audit_name(rubric: Rubric, target: str) -> str:
 def set_audit(lake: Warehouse, settings: Settings, rubric: Rubric, name: str = "") -> Built:
     """Write down what is audited (`surf.audits`): the rubric, and the models that the settings name.
 
-    `name` is `audit_name` if empty. SettingsError for a model that is none.
+    `name` is `audit_name` if empty. Nothing is written for a search that could not begin: MissingTable for a lake that
+    is not built, InputError for a pool that is too small or an audit of that name which has another target (where no
+    name was given), and what `check_players` raises.
     """
-    for role in ("target", "generator", "judge"):
-        parse_spec(settings.model(role))
-    if settings.model("judge") == RULES and not rubric.signals:
-        raise InputError(
-            f"the rubric {rubric.name} has no signals, by which rules would judge",
-            "name a model as judge: --judge anthropic:NAME; or add `signals:` to the rubric",
-        )
+    check_players(lake, settings, rubric)
+    _pool(lake, settings)
     named = name or audit_name(rubric, settings.target)
+    if not name and named in audits_searched(lake) and (held := audit_of(lake, named).target) != settings.target:
+        raise InputError(
+            f"the audit {named} of this lake searched {held}, not {settings.target}",
+            f"give this one a name of its own: --audit {named}-2; or --audit {named} to put it in place of the other",
+        )
     row = {
         "audit": named, "rubric": rubric.name, "violation": rubric.principle, "rubric_source": rubric.source,
         "target": settings.model("target"), "generator": settings.model("generator"), "judge": settings.model("judge"),
@@ -117,9 +119,7 @@ def search_audit(
     started = time.monotonic()
     this = audit_of(lake, audit)
     settings = settings_of(settings, this)
-    if not chunks_of_lake(lake):
-        raise MissingTable("the lake holds no rows", "take files in first: chunky ingest PATH…")
-    pool = surf.pool_of(pool_attributes(lake, settings), settings.surf.attributes)
+    pool = _pool(lake, settings)
     rows, rules = row_attributes(lake, settings), rules_of(settings.surf)
     kept = Kept(lake, settings, audit, digest_of([list(pool.attributes)]))
     searches: dict[int, Search] = {}
@@ -138,6 +138,13 @@ def search_audit(
     ended = [kept.end(search) for search in searches.values()]
     counts = {table: sum(part.rows for part in parts_of(lake, table, audit)) for table in stage("search").tables}
     return Built("search", counts, kept.facts(0)["fingerprint"], is_going or any(ended), time.monotonic() - started)
+
+
+def _pool(lake: Warehouse, settings: Settings) -> surf.Pool:
+    """What candidates are composed of; MissingTable for a lake that is not built, InputError for too few of them."""
+    if not chunks_of_lake(lake):
+        raise MissingTable("the lake holds no rows", "take files in first: chunky ingest PATH…")
+    return surf.pool_of(pool_attributes(lake, settings), settings.surf.attributes)
 
 
 def rules_of(limits: Surf) -> surf.Rules:
@@ -175,7 +182,8 @@ def _news(search: Search, known: set[int], violation: float) -> str:
     """What an iteration brought: the mean of the buffer, and the best of what is new in it."""
     fresh = [each for each in search.buffer if each.candidate_id not in known]
     found = sum((each.violation_score or 0) > violation for each in fresh)
-    told = f"seed {search.seed}, iteration {search.iteration}: buffer {search.means[-1]:.1f}, {found:,} new violations"
+    noun = "violation" if found == 1 else "violations"
+    told = f"seed {search.seed}, iteration {search.iteration}: buffer {search.means[-1]:.1f}, {found:,} new {noun}"
     if not found:
         return told
     best = fresh[0]

@@ -12,7 +12,10 @@ from chunky.llm.outcomes import content_key
 from chunky.llm.protocol import Model, Reply, Request
 from chunky.llm.providers.registry import Context, Spec
 
-__all__ = ["Booked", "mix_model", "rules_model"]
+__all__ = ["PLAYS", "Booked", "mix_model", "rules_model"]
+
+PLAYS = {"mix": mix.ROLES, "rules": rules.ROLES}
+"""Provider → roles that it can play; one that is not here plays all."""
 
 _RULES_TOOLS, _MIX_TOOLS = ("extract", "generate", "embed"), ("answer",)
 

@@ -81,6 +81,19 @@ def parse_spec(text: str) -> Spec:
     return Spec(text.strip(), head, model, server if at else None)
 
 
+def check_role(text: str, role: str) -> None:
+    """SettingsError for a model that is none, or that cannot play `role`."""
+    from chunky.llm.providers.offline import PLAYS
+
+    spec = parse_spec(text)
+    able = PLAYS.get(spec.provider, (role,))
+    if role not in able:
+        raise SettingsError(
+            f"{spec.provider} cannot play the {role.replace('_', ' ')}; it plays: {', '.join(able)}",
+            f"name another model as {role.replace('_', ' ')}, such as openai:NAME",
+        )
+
+
 def model_of(spec: Spec, context: Context) -> Model:
     """Import the provider's factory and call it."""
     module, _, name = _FACTORIES[spec.provider].partition(":")
