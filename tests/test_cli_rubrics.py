@@ -98,6 +98,8 @@ def test_new_begins_one_that_passes_and_never_overwrites(lake: Path, tmp_path: P
     path.write_text("principle: Mine.", encoding="utf-8")
     assert "is there already" in invoke(lake, "rubrics", "new", "no-rhymes", code=1).stderr
     assert path.read_text(encoding="utf-8") == "principle: Mine."
+    ours = invoke(lake, "rubrics", "new", "code")
+    assert "goes before the package's own rubric code" in ours.stderr
     assert json.loads(invoke(tmp_path / "no lake", "rubrics", "new", "mine", "--json").stdout) == {"file": "mine.yaml"}
     invoke(tmp_path / "no lake", "rubrics", "check", "mine.yaml")
 

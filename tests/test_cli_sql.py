@@ -134,6 +134,7 @@ def test_ready_questions_run_with_their_parameters(lake: Path) -> None:
         (("sql", "select 1", "--question", "mix"), "exactly one of"),
         (("sql", "--question", "mixx"), "did you mean mix"),
         (("sql", "--question", "mix", "-p", "a=1"), "no parameter 'a'"),
+        (("sql", "--question", "findings_of_audit", "-p", "audit=x"), "the lake has no audit 'x'"),
         (("sql", "select 1", "-p", "a"), "--param name=value"),
         (("sql", "select 1", "-p", "a b=1"), "lower-case letters"),
         (("sql", "select 1", "--format", "xml"), "table, csv, json, parquet, markdown"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -94,7 +95,7 @@ def new(
     if not rubrics.is_name(name):
         raise InputError(f"{name!r} is no name of a rubric", "use letters, digits, _ and -, such as no_rhymes")
     folder = next(iter(rubrics.folders_of(session.lake)), Path())
-    path = folder / f"{name}.yaml"
+    path, packaged = folder / f"{name}.yaml", name in rubrics.names()
     try:
         with open(path, "x", encoding="utf-8") as file:
             file.write(rubrics.SKELETON)
@@ -105,6 +106,8 @@ def new(
     if session.is_json:
         session.printer.json({"file": str(path)})
         return
+    if packaged and path.parent != Path():
+        sys.stderr.write(f"in this lake it goes before the package's own rubric {name}\n")
     session.printer.line(f"wrote {visible(str(path))}; change it, then: chunky rubrics check {visible(str(path))}")
 
 

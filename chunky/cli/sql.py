@@ -65,6 +65,8 @@ def sql(
     given = _parameters(param or [])
     asked = _question(query, file, question, given)
     settings = session.settings
+    if question and (audit := asked.parameters.get("audit")):
+        _check_audit(session, str(audit))
     with Sandbox(session.warehouse(must_exist=False), settings) as sandbox, bounded_memory(settings.sql.memory_limit):
         with_parameters(sandbox, asked.parameters)
         answer = sandbox.ask(asked.sql, limit if limit is not None else 0 if output else None)
@@ -122,6 +124,15 @@ def _question(query: str | None, file: Path | None, name: str | None, given: dic
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{file} cannot be read: {error}", "name a file with SQL in UTF-8") from error
     return Asked(sys.stdin.read() if query == "-" else str(query), given)
+
+
+def _check_audit(session: Session, audit: str) -> None:
+    """QueryError for an audit that the lake does not have: no row would look like no finding."""
+    from chunky import pipeline
+
+    known = pipeline.audits_of_lake(session.warehouse(must_exist=False))
+    if audit not in known:
+        raise QueryError(f"the lake has no audit {audit!r}", f"it has: {', '.join(known) or 'none'}")
 
 
 def _write(session: Session, answer: Answer, form: str, output: Path | None) -> None:

@@ -17,6 +17,7 @@ _TEXT_CHARS = 240
 _TRIED = 120  # characters of a sentence in a command to try
 _CHUNKS = 3
 _QUERY_CHARS = 80  # of a failure that is told on stderr
+_LIKE = ("The response opens like “", "The response ends like “")  # cruxes that are sentences of the response
 _TOLD = 20  # unusable records told on stderr; JSON has all
 
 _MEANS = {
@@ -149,8 +150,9 @@ def _show_evidence(printer: Printer, trace: Mapping[str, Any], evidence: int) ->
 
 def _show_tries(printer: Printer, trace: Mapping[str, Any]) -> None:
     printer.line("try:")
-    if trace["cruxes"]:
-        crux = trace["cruxes"][0]["text"]
+    # rows that open or end alike are found by the sentence itself, which what-triggers does not know
+    texts = [each["text"] for each in trace["cruxes"] if not each["text"].startswith(_LIKE)]
+    if crux := next(iter(texts), None):
         printer.line(f"  chunky what-triggers {_quoted(crux)}   # which queries of the mix go with it")
     printer.line('  chunky near "The response …"   # which responses the mix has; say the behavior in other words')
     printer.line(

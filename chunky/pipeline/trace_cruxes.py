@@ -60,11 +60,12 @@ def with_clusters(attributes: pl.DataFrame, sentences: pl.DataFrame, vectors: Se
     ).drop("cluster_id_near", "cluster_similarity_near")
 
 
-def with_kinds(attributes: pl.DataFrame, sentences: pl.DataFrame, kind: str, least: int) -> pl.DataFrame:
-    """The attributes of responses as cruxes: crux, crux_kind and crux_id beside the columns that are there.
+def with_kinds(attributes: pl.DataFrame, sentences: pl.DataFrame, kind: str, least: int, most: float) -> pl.DataFrame:
+    """The attributes of responses as cruxes: crux, crux_kind, crux_id and is_common beside the columns that are there.
 
     Of the kind “same attribute” are those that at least `least` rows of the mix have, where `kind` says so: a wording
-    that few rows have is no neighborhood. All others have the rows of similar sentences as neighbors.
+    that few rows have is no neighborhood. All others have the rows of similar sentences as neighbors. What more than
+    `most` rows have is common.
     """
     known = sentences.filter(pl.col("side") == "response").select("attribute_id", "rows")
     mine = attributes.filter(pl.col("side") == "response").join(
@@ -72,7 +73,9 @@ def with_kinds(attributes: pl.DataFrame, sentences: pl.DataFrame, kind: str, lea
     )
     is_same = pl.lit(kind == SAME) & (pl.col("rows").fill_null(0) >= least)
     told = mine.with_columns(
-        crux=pl.col("attribute"), crux_kind=pl.when(is_same).then(pl.lit(SAME)).otherwise(pl.lit(SIMILAR))
+        crux=pl.col("attribute"),
+        crux_kind=pl.when(is_same).then(pl.lit(SAME)).otherwise(pl.lit(SIMILAR)),
+        is_common=pl.col("rows").fill_null(0) > most,
     ).drop("rows")
     ids = [turf.crux_id(*each) for each in told.select("crux_kind", "crux").iter_rows()]
     return told.with_columns(pl.Series("crux_id", ids, dtype=pl.Int64))
@@ -91,6 +94,7 @@ def weighed(failures: Sequence[Failure], cruxes: pl.DataFrame, vectors: Sentence
             rows[[places[each] for each in own["attribute_id"].to_list()]],
             np.stack([encoded[text] for text in behaviors[int(str(failure_id))]]),
             encoded[queries[int(str(failure_id))]],
+            own["is_common"].fill_null(False).to_numpy(),
         )
         weights = (pl.Series(name, values, dtype=pl.Float64) for name, values in told._asdict().items())
         parts.append(own.with_columns(weights).select(*CANDIDATE))

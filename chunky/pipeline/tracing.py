@@ -244,7 +244,8 @@ class Tracer:
         is_picked = how.is_plain or self._settings.model("crux_picker") != RULES
         limits = self._settings.turf
         least = limits.min_hits if is_picked or self._is_by_model else 1
-        cruxes = with_kinds(attributes, self._sentences, how.kind, least)
+        most = limits.max_crux_share * self._lens.lake.rows("corpus.rows")
+        cruxes = with_kinds(attributes, self._sentences, how.kind, least, most)
         if is_picked:
             picked = self._judges.pick(failures, cruxes.filter(pl.col("attribute_rank") <= ATTRIBUTES))
             return picked._replace(frame=picked.frame.select(*CANDIDATE))

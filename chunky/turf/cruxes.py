@@ -19,8 +19,10 @@ from chunky.corpus.ids import signed_hash
 from chunky.rubrics import Rubric
 
 F32 = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
 
 QUERY_PENALTY = 0.5
+TOLD = 0.95  # cosine from which a sentence says what the rubric says: the same words, give or take a quotation mark
 
 
 def crux_id(kind: str, text: str) -> int:
@@ -40,17 +42,24 @@ class Weights(NamedTuple):
     top_relevance: F32
 
 
-def weigh(sentences: F32, rubric: F32, query: F32) -> Weights:
+def weigh(sentences: F32, rubric: F32, query: F32, is_common: Bools | None = None) -> Weights:
     """The weight of every sentence about one response.
 
     `sentences` float32 (n, d), `rubric` (b, d): one vector a behavior that the rubric tells, `query` (d,); all unit.
     Relevance is max(0, similarity to the nearest behavior - 0.5 x similarity to the query), the weight its share of the
     greatest: what a rubric finds in one response it may find twice as near in another, and where the most relevant
     sentences lead to nothing, a lesser one explains little.
+
+    Where a sentence is a behavior of the rubric (cosine of `TOLD` or more) the crux is known, and sentences that are
+    none weigh nothing: “contains a LaTeX box” does not explain code that “contains a fenced code block” names. One that
+    `is_common`, bool (n,), too common to be traced by, does not push the others out.
     """
     near = (sentences @ rubric.T).max(axis=1)
     echo = sentences @ query
     relevance = np.maximum(near - np.float32(QUERY_PENALTY) * echo, 0)
+    is_told = near >= np.float32(TOLD)
+    if (is_told if is_common is None else is_told & ~is_common).any():
+        relevance = np.where(is_told, relevance, np.float32(0))
     top = relevance.max(initial=np.float32(0))
     return Weights(relevance / top if top > 0 else relevance, near, echo, np.full_like(relevance, top))
 

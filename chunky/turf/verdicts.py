@@ -10,6 +10,7 @@ import polars as pl
 from chunky.tables import VERDICTS
 
 TRACED, UNTRIGGERED, UNTAUGHT = VERDICTS
+_SHOWN = 0.005  # share of a second chunk; less reads as 0 %
 
 
 def verdicts(failures: pl.DataFrame, cruxes: pl.DataFrame, triggers: pl.DataFrame, least: int) -> pl.DataFrame:
@@ -40,8 +41,9 @@ def verdicts(failures: pl.DataFrame, cruxes: pl.DataFrame, triggers: pl.DataFram
 
 def explain(trigger: Mapping[str, Any], crux: str, violation: str) -> str:
     """The sentence of a trace with its numbers; `trigger` is a row of `turf.triggers`."""
-    sources = zip(trigger["chunks"][:2], trigger["chunk_shares"][:2], strict=True)
-    shares = ", ".join(f"{share:.0%} from `{chunk}`" for chunk, share in sources)
+    sources = list(zip(trigger["chunks"][:2], trigger["chunk_shares"][:2], strict=True))
+    told = sources[:1] + [(chunk, share) for chunk, share in sources[1:] if share >= _SHOWN]
+    shares = ", ".join(f"{share:.0%} from `{chunk}`" for chunk, share in told)
     return (
         f"When the model sees that {_clause(trigger['attribute'])}, {_clause(crux)}, causing the violation of “"
         f"{violation.strip()}”: {trigger['hits']:,} of {trigger['neighbors']:,} such responses follow such a query, "
