@@ -197,10 +197,10 @@ class Tracer:
                             self._model("turf.extents"), on=["failure_id", "trigger_rank"], how="left",
                             maintain_order="left",
                         )  # fmt: skip
-        cruxes = turf.ranked_cruxes(cruxes, triggers, limits.cruxes)
+        every, cruxes = cruxes, turf.ranked_cruxes(cruxes, triggers, limits.cruxes)
         triggers = self._told(triggers, cruxes)
         told = pl.DataFrame([_row(each) for each in given], schema=_FAILURE, orient="row")
-        traces = turf.verdicts(told, cruxes, triggers, limits.min_hits).with_columns(
+        traces = turf.verdicts(told, every, triggers, limits.min_hits).with_columns(
             method=pl.lit(named),
             engine=pl.lit(self._vectors.engine),
             seconds=pl.lit((time.perf_counter() - started) / max(1, len(failures))),
