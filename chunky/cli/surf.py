@@ -69,7 +69,9 @@ Candidates = Annotated[
 ]
 Preset = Annotated[
     str,
-    typer.Option("--preset", help="paper or published: settings that belong together; --set overrules them."),
+    typer.Option(
+        "--preset", help="paper, exploring or published: settings that belong together; --set overrules them."
+    ),
 ]
 Name = Annotated[str, typer.Option("--audit", metavar="NAME", help="Name of the audit; else rubric@model.")]
 
