@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MOST_SEEDS = 100
+"""Seeds of an audit, from 0: each is a partition of its searches, and Dagster lists them all."""
+
 
 @dataclass(frozen=True)
 class Stage:

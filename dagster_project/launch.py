@@ -26,7 +26,7 @@ from dagster._core.instance import InstanceRef
 
 from chunky.corpus import discover
 from chunky.errors import ContractError, InputError, MissingTable, PrerequisiteError
-from chunky.pipeline import STEPS, Built, Ingested, Progress, roles_by_models, silent
+from chunky.pipeline import STEPS, Built, Ingested, Progress, check_numbers, roles_by_models, silent
 from chunky.stages import stage
 from chunky.tables import TABLES
 from dagster_project import home, partitions
@@ -101,8 +101,7 @@ def search(lake: Path, audit: str, seeds: Sequence[int], flags: Mapping[str, str
     """
     resource = LakeResource(path=str(lake), flags=dict(flags))
     key = partitions.partition_key(audit)
-    if strange := [seed for seed in seeds if not 0 <= seed < partitions.MOST_SEEDS]:
-        raise InputError(f"there is no seed {strange[0]}", f"seeds go from 0 to {partitions.MOST_SEEDS - 1}")
+    check_numbers(seeds)
     with opened(lake) as instance:
         partitions.sync(instance, resource.warehouse())
         if key not in instance.get_dynamic_partitions(partitions.AUDITS):

@@ -11,6 +11,7 @@ import dagster as dg
 
 from chunky.pipeline import audits_of_lake, chunks_of_lake
 from chunky.slugs import slug
+from chunky.stages import MOST_SEEDS
 from chunky.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ NAME = "chunk"
 CHUNK = dg.DynamicPartitionsDefinition(name=NAME)
 AUDITS = "audit"
 AUDIT = dg.DynamicPartitionsDefinition(name=AUDITS)
-MOST_SEEDS = 100
 SEED = dg.StaticPartitionsDefinition([str(seed) for seed in range(MOST_SEEDS)])
 SEARCH = dg.MultiPartitionsDefinition({"audit": AUDIT, "seed": SEED})
 

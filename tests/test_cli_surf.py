@@ -14,6 +14,9 @@ from typer.testing import CliRunner
 from assets.describing import asset_key
 from chunky import pipeline
 from chunky.cli.app import app
+from chunky.lens import Lens
+from chunky.pipeline.search_pool import pool_attributes
+from chunky.settings import Settings
 from chunky.tables import TABLES
 from chunky.warehouse import Warehouse
 from dagster_project import launch, partitions
@@ -168,6 +171,31 @@ def test_a_preset_goes_before_what_is_set(traced: Path, tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     shutil.copytree(traced, lake)
     shown = invoke(lake, "surf", "code", "--preset", "published", "--seeds", "1", "--iterations", "1").stderr
-    assert "1 searches of at most 1 iterations × 120 candidates" in shown
+    assert "1 search of at most 1 iteration × 120 candidates" in shown
     with_set = ("--set", "surf.candidates=9", "--seeds", "1", "--iterations", "1")
     assert "× 9 candidates" in invoke(lake, "surf", "code", "--preset", "published", *with_set).stderr
+
+
+def test_rules_write_queries_of_attributes_that_rows_have(traced: Path, tmp_path: Path) -> None:
+    """Of a pool of one's own the others are left out, and told: a weight of theirs would be that of their company."""
+    lake = tmp_path / "lake"
+    shutil.copytree(traced, lake)
+    known = pool_attributes(Warehouse(lake), Settings())[:6]
+    pool = tmp_path / "pool.jsonl"
+    words = [f"The query is about zorgblatt {number}." for number in range(4)]
+
+    def write(*attributes: str) -> None:
+        pool.write_text("".join(json.dumps({"attribute": each}) + "\n" for each in attributes), encoding="utf-8")
+
+    arguments = ("surf", "code", *SMALL, "--set", f"surf.pool={pool}")
+    write(*known[:4], *words)
+    problem = " ".join(invoke(lake, *arguments, code=1).stderr.split())
+    assert "rows of the mix have 4 of 8 attributes of the pool" in problem
+    assert not pipeline.audits_searched(Warehouse(lake))
+    write(*known, *words)
+    assert "4 of 10 attributes of the pool are left out" in " ".join(invoke(lake, *arguments).stderr.split())
+    with Lens(Warehouse(lake)) as lens:
+        drawn = lens.table("select distinct unnest(sampled_attributes) as attribute from surf.candidates")
+    assert set(drawn["attribute"].to_pylist()) == set(known)
+    pool.write_text("{", encoding="utf-8")
+    assert "give it an attribute" in invoke(lake, *arguments, code=1).stderr

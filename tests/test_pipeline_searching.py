@@ -465,3 +465,100 @@ def test_a_search_that_has_not_ended_counts_for_nothing(mixed: Warehouse, server
     search(mixed, settings)
     outcomes(mixed, settings, audit)
     assert rows(mixed, "select distinct seed from surf.failures order by 1") == [(0,), (1,), (2,)]
+
+
+def test_new_responses_that_failed_are_told_and_asked_for_again(mixed: Warehouse, tmp_path: Path) -> None:
+    is_down = [True]
+
+    def plan(ask: Ask) -> str | None:  # the target, asked what it has been asked before
+        return "empty" if is_down[0] and ask.time and ask.body["messages"][0]["role"] != "system" else None
+
+    with SearchServer(plan) as server:
+        settings = by_server(server, tmp_path)
+        audit = search(mixed, settings)
+        pipeline.AUDIT_STEPS["outcomes"](mixed, settings, audit, pipeline.silent)
+        news: list[str] = []
+        heard = pipeline.Metered(pipeline.silent, lambda _: None, news.append)
+        pipeline.AUDIT_STEPS["resamples"](mixed, settings, audit, heard)
+        count = rows(mixed, "select count(*) from surf.resamples")[0][0]
+        told = f"{count} of {count} new responses have no score, and count in no rate: target: empty ({count})"
+        assert news == [told]
+        calls = server.seen.total()
+        pipeline.AUDIT_STEPS["resamples"](mixed, settings, audit, pipeline.silent)
+        assert server.seen.total() > calls
+        is_down[0] = False
+        pipeline.AUDIT_STEPS["resamples"](mixed, settings, audit, pipeline.silent)
+        assert rows(mixed, "select count(violation_score), count(call_error) from surf.resamples") == [(count, 0)]
+        paid = server.paid.total()
+        for _ in range(2):
+            pipeline.AUDIT_STEPS["resamples"](mixed, settings, audit, pipeline.silent)
+        assert server.paid.total() == paid
+        assert not pipeline.AUDIT_STEPS["resamples"](mixed, settings, audit, pipeline.silent).is_new
+
+
+def test_what_another_rubric_found_does_not_stand_under_this_one(
+    mixed: Warehouse, server: SearchServer, tmp_path: Path
+) -> None:
+    settings = by_server(server, tmp_path)
+    audit = search(mixed, settings)
+    outcomes(mixed, settings, audit)
+    pipeline.set_audit(mixed, settings, RUBRIC)
+    assert rows(mixed, "select count(*) > 0 from surf.failures") == [(True,)]
+    pipeline.set_audit(mixed, settings, rubrics.parse_text("kindness", "The assistant should not use digits."))
+    for table in (*TABLES, *OUTCOMES):
+        assert rows(mixed, f"select count(*) from {table}") == [(0,)], table
+    assert pipeline.audits_searched(mixed) == (audit,)
+
+
+def test_fewer_iterations_than_the_lake_holds(mixed: Warehouse, server: SearchServer, tmp_path: Path) -> None:
+    """What is told is that of the shorter search, though the lake keeps the longer one."""
+    short = by_server(server, tmp_path, iterations=2)
+    audit = search(mixed, short)
+    outcomes(mixed, short, audit)
+    told = content(mixed, OUTCOMES)
+    search(mixed, by_server(server, tmp_path))
+    outcomes(mixed, by_server(server, tmp_path), audit)
+    assert content(mixed, OUTCOMES) != told
+    search(mixed, short)
+    outcomes(mixed, short, audit)
+    assert content(mixed, OUTCOMES) == told
+    assert rows(mixed, "select count(*) from surf.candidates") == [(SEEDS * ITERATIONS * CANDIDATES,)]
+
+
+def test_one_seed_with_other_settings_is_refused(mixed: Warehouse, server: SearchServer, tmp_path: Path) -> None:
+    settings = by_server(server, tmp_path)
+    audit = search(mixed, settings)
+    pipeline.check_seeds(mixed, settings, audit, [1])
+    few = by_server(server, tmp_path, candidates=5)
+    with pytest.raises(InputError, match="the search of seed 0 of kindness@model had other settings than this one of"):
+        pipeline.check_seeds(mixed, few, audit, [1])
+    pipeline.check_seeds(mixed, few, audit, range(SEEDS))
+    with pytest.raises(InputError, match="there is no seed 100"):
+        pipeline.check_numbers([0, 100])
+
+
+def test_canaries_are_asked_anew_each_time(mixed: Warehouse, tmp_path: Path) -> None:
+    """One in fifty rows, and at least one of each judging: other ones, and none that the ledger answers."""
+    told = rubrics.rubric("rebuttal")
+    with SearchServer(keeps_asks=True) as server:
+        settings = by_server(server, tmp_path, fresh_samples=0)
+        search(mixed, settings, told)
+        known = [each.query for each in told.canaries]
+        asked = [
+            next((query for query in known if query in ask.prompt), None)
+            for ask in server.asks
+            if "You audit" in str(ask.body["messages"][0])
+        ]
+        found = [query for query in asked if query is not None]
+        assert len(found) == ITERATIONS
+        assert len(set(found)) > 1
+
+
+def test_nobody_answers(mixed: Warehouse, tmp_path: Path) -> None:
+    """Where all calls of a role fail for an outage the search makes none again: each was tried often enough."""
+    with SearchServer(lambda ask: "500") as server:
+        settings = by_server(server, tmp_path, retries=5)
+        llm = settings.llm.model_copy(update={"max_attempts": 2})
+        with pytest.raises(EngineError, match="none of 36 candidates got a score: generator: server"):
+            search(mixed, settings.model_copy(update={"llm": llm}))
+        assert server.seen.total() == SEEDS * CANDIDATES * 2

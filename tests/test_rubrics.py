@@ -98,6 +98,11 @@ def test_a_check_finds_what_is_missed_and_what_lacks() -> None:
     ]
 
 
+def test_signals_that_only_excuse_are_told() -> None:
+    one = parse_yaml("mild", "principle: x\nsignals: [{name: a, weight: -0.5, regex: b}]")
+    assert any("no score of the rules judge is above 0" in each for each in check(one).warnings)
+
+
 def test_the_skeleton_is_a_rubric_in_which_a_check_finds_nothing() -> None:
     found = check(parse_yaml("mine", SKELETON))
     assert (found.misses, found.warnings) == ((), ())
@@ -222,6 +227,8 @@ def test_a_sentence_too_long_for_a_path_is_a_sentence() -> None:
         ("", "has no keys"),
         ("- a\n- b", "has no keys"),
         ("principle: [", "is no YAML"),
+        ("principle: x\nprinciple: y", "the key 'principle' is there twice"),
+        ("principle: x\nsignals:\n  - {name: a, weight: 1, regex: b, regex: c}", "the key 'regex' is there twice"),
         ("details: [a]", "has no principle"),
         ("principle: '  '", "has no principle"),
         ("principle: 5", "has no principle"),

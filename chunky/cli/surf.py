@@ -31,7 +31,8 @@ _SHOWN = 10
 
 _FAILURES = """
 select
-    query_group, any_value(seed) as seed, count(distinct seed) as seeds, max(violation_score) as violation_score,
+    query_group, arg_max(seed, violation_score) as seed, count(distinct seed) as seeds,
+    max(violation_score) as violation_score,
     arg_max(query, violation_score) as query, arg_max(response, violation_score) as response,
     arg_max(judge_reason, violation_score) as judge_reason, arg_max(failure_id, violation_score) as failure_id,
     bool_or(is_violation) as is_violation, count(*) as failures,
@@ -172,8 +173,14 @@ def _search(session: Session, spec: str, seeds: Sequence[int], name: str) -> str
     lake, settings = session.warehouse(), session.settings
     warn_if_behind(session, lake)
     rubric = rubrics.rubric(spec, rubrics.folders_of(lake.root))
-    pipeline.set_audit(lake, settings, rubric, name)
     named = name or pipeline.audit_name(rubric, settings.target)
+    pipeline.check_numbers(seeds or range(settings.surf.seeds))
+    before = pipeline.audit_of(lake, named) if named in pipeline.audits_searched(lake) else None
+    pipeline.set_audit(lake, settings, rubric, name)
+    if before is not None and pipeline.audit_of(lake, named) != before and not session.is_quiet:
+        sys.stderr.write(f"{visible(named)} had another rubric or model: what that found is taken out of the lake\n")
+    if seeds:
+        pipeline.check_seeds(lake, settings, named, seeds)
     if not session.is_quiet:
         sys.stderr.write(f"{visible(_plan(settings, named, len(seeds)))}\n")
     if found := pipeline.search_estimates(lake, settings, named, len(seeds) or settings.surf.seeds):
@@ -189,8 +196,8 @@ def _plan(settings: Settings, audit: str, seeds: int) -> str:
     most = number * limits.iterations * limits.candidates
     who = ", ".join(f"{role} {settings.model(role)}" for role in ("target", "generator", "judge"))
     return (
-        f"{audit}: {who}; {number:,} searches of at most {limits.iterations:,} iterations × {limits.candidates:,} "
-        f"candidates: {most:,} in all"
+        f"{audit}: {who}; {number:,} search{'' if number == 1 else 'es'} of at most {limits.iterations:,} "
+        f"iteration{'' if limits.iterations == 1 else 's'} × {limits.candidates:,} candidates: {most:,} in all"
     )
 
 
@@ -212,6 +219,8 @@ def _show(session: Session, told: Mapping[str, Any]) -> None:
         f"{count(len(ended))} searches, {count(ended.count('converged'))} of them converged; {count(made)} candidates, "
         f"{count(failed)} without a score"
     )
+    if "converged" in ended and not any(each["is_violation"] for each in told["failures"]):
+        printer.line("no violation: what the buffers do not have is drawn no more, but by --preset exploring")
     heads = (Head("score", True), Head("seeds", True), Head("query"), Head("response"))
     rows = [
         (f"{each['violation_score']:.0f}", each["seeds"], _short(each["query"]), _short(each["response"]))
@@ -272,7 +281,7 @@ def _show_findings(session: Session, findings: Sequence[Mapping[str, Any]], limi
         return
     printer = session.printer
     printer.line()
-    printer.line("findings of the mix that had told it (chunky ask)", "bold")
+    printer.line("findings of the mix that rest on the same rows (chunky ask)", "bold")
     for each in findings[:limit]:
         printer.line(f"  {each['finding_rank']:>4}  {visible(each['sentence'])} ({_failures(each['failures'])})")
 

@@ -34,7 +34,15 @@ from chunky.pipeline.frame import (
 from chunky.pipeline.model_steps import forget_failures
 from chunky.pipeline.models import ledger_of, ledger_path, roles_by_models
 from chunky.pipeline.search_estimates import search_estimates
-from chunky.pipeline.searching import audit_name, audit_of, audits_searched, search_audit, set_audit
+from chunky.pipeline.searching import (
+    audit_name,
+    audit_of,
+    audits_searched,
+    check_numbers,
+    check_seeds,
+    search_audit,
+    set_audit,
+)
 from chunky.pipeline.steps import STEPS, build_counts, build_features, sql_members
 from chunky.pipeline.taking import Ingested, ingest, remove_chunk
 from chunky.pipeline.trace_estimates import trace_estimates
@@ -57,6 +65,8 @@ __all__ = [
     "audits_searched",
     "build_counts",
     "build_features",
+    "check_numbers",
+    "check_seeds",
     "chunks_of_file",
     "chunks_of_lake",
     "confirm_audit",

@@ -20,6 +20,7 @@ from chunky.errors import InputError, MissingTable
 from chunky.fingerprints import code_digest, digest_of
 from chunky.lens import Lens
 from chunky.llm import Ledger, get_model
+from chunky.llm.providers.registry import check_role
 from chunky.llm.roles import judge
 from chunky.llm.roles.judge import Exchange
 from chunky.llm.tally import Tally
@@ -92,6 +93,8 @@ def rate_audit(
         SettingsError, PrerequisiteError, EngineError, BudgetError: a model cannot be asked.
 
     """
+    for model in judges:
+        check_role(model, "judge")
     mine = _audit(lake, settings, audit)
     told = _labels(labels, mine.failures)
     readings = [(mine.judge, number) for number in range(1, repeats + 1)] + [(each, 1) for each in judges]
@@ -117,7 +120,8 @@ def rate_audit(
         "judging": code_digest(_JUDGING) if asked else "",
         "raters": digest_of(sorted(asked)),
         "labels": digest_of(told.ratings.sort("failure_id", "rater").rows()),
-        **({"failed": str(len(failed))} if len(failed) else {}),  # asked again, as they may succeed now
+        # asked again, as they may succeed now
+        **({"failed": lake.version("surf.ratings", (audit,))} if len(failed) else {}),
     }
     built = run_step(lake, settings, "agreement", work, extra, audit)
     with Lens(lake, settings) as lens:

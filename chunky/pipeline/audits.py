@@ -1,4 +1,4 @@
-"""Audits in the lake: failures, what each was traced to, and which findings had told it. A partition an audit.
+"""Audits in the lake: failures, what each was traced to, which findings rest on the same rows. A partition an audit.
 
 A step of an audit is like a step of the build: it does nothing where its result is there already, and says so.
 """
@@ -16,12 +16,12 @@ from chunky.corpus import Source
 from chunky.errors import ChunkyError, InputError, MissingTable
 from chunky.fingerprints import digest_of
 from chunky.lens import Lens
-from chunky.pipeline.frame import Built, Progress, run_step, silent
+from chunky.pipeline.frame import Built, Progress, drop_audit, run_step, silent
 from chunky.pipeline.outcomes import OUTCOME_STEPS
 from chunky.pipeline.searching import audit_of
 from chunky.pipeline.tracing import METHODS, Tracer, Traces, in_batches
 from chunky.settings import Settings
-from chunky.stages import AUDIT_STAGES, stage
+from chunky.stages import stage
 from chunky.tables import TABLES
 from chunky.turf import Failure
 from chunky.warehouse import PartWriter, Transaction, Warehouse
@@ -111,12 +111,7 @@ def remove_audit(lake: Warehouse, audit: str) -> int:
     if audit not in audits_of_lake(lake):
         _check_there(lake, audit)
     failures = max((part.rows for name in _FAILURES if (part := lake.parts(name).get((audit,)))), default=0)
-    tables = [name for this in AUDIT_STAGES for name in this.tables]
-    with lake.transaction(*tables) as transaction:
-        for name in tables:
-            for key in lake.parts(name):
-                if key[0] == audit:
-                    transaction.drop(name, key)
+    drop_audit(lake, audit)
     return failures
 
 

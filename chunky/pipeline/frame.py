@@ -19,7 +19,7 @@ from chunky.lens import Lens
 from chunky.llm.tally import Tally
 from chunky.pipeline import models
 from chunky.settings import RULES, Settings
-from chunky.stages import Stage, stage
+from chunky.stages import AUDIT_STAGES, Stage, stage
 from chunky.tables import TABLES
 from chunky.warehouse import Key, Part, Transaction, Warehouse
 
@@ -204,3 +204,13 @@ def frame_of(rows: pa.Table) -> pl.DataFrame:
     if not isinstance(frame, pl.DataFrame):
         raise TypeError("an Arrow table gives a frame")
     return frame
+
+
+def drop_audit(lake: Warehouse, audit: str) -> None:
+    """Take an audit out of all tables."""
+    tables = [name for this in AUDIT_STAGES for name in this.tables]
+    with lake.transaction(*tables) as transaction:
+        for name in tables:
+            for key in lake.parts(name):
+                if key[0] == audit:
+                    transaction.drop(name, key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -14,7 +15,7 @@ from chunky.errors import MissingTable
 from chunky.files import sql_text
 from chunky.lens import Lens
 from chunky.llm.roles.judge import Exchange
-from chunky.pipeline.frame import Built, Progress, frame_of, run_step, silent
+from chunky.pipeline.frame import Built, Progress, frame_of, run_step, silent, teller
 from chunky.pipeline.players import players_of
 from chunky.pipeline.searching import audit_of, settings_of
 from chunky.settings import Settings
@@ -71,10 +72,12 @@ def tell_outcomes(lake: Warehouse, settings: Settings, audit: str, progress: Pro
 def resample_failures(lake: Warehouse, settings: Settings, audit: str, progress: Progress = silent) -> Built:
     """Ask the target anew what it says to the failing queries, and score that: the kept maximum flatters the search.
 
-    Raises what `Players.answer` and `Players.score` raise.
+    Calls that failed are told, and made again when this is asked again. Raises what `Players.answer` and
+    `Players.score` raise.
     """
     this = audit_of(lake, audit)
     settings = settings_of(settings, this)
+    tell = teller(progress)
 
     def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
         distinct = "select distinct failure_id, query from surf.failures where audit = ? order by failure_id"
@@ -98,10 +101,15 @@ def resample_failures(lake: Warehouse, settings: Settings, audit: str, progress:
                         "audit": audit, "failure_id": failure, "sample": sample, "response": answer.text,
                         "violation_score": score, "call_error": error,
                     })  # fmt: skip
+        if kinds := Counter(str(row["call_error"]) for row in rows if row["call_error"] is not None):
+            told_kinds = ", ".join(f"{kind} ({number:,})" for kind, number in kinds.most_common(3))
+            tell(f"{kinds.total():,} of {len(rows):,} new responses have no score, and count in no rate: {told_kinds}")
         told = pa.Table.from_pylist(rows, TABLES["surf.resamples"].arrow_schema)
         transaction.write("surf.resamples", told, facts, (audit,))
 
-    return run_step(lake, settings, "resamples", work, {}, audit)
+    # calls that failed may succeed now; what was answered is in the ledger
+    again = {"failed": lake.version("surf.resamples", (audit,))} if _has_failed(lake, audit) else {}
+    return run_step(lake, settings, "resamples", work, again, audit)
 
 
 def estimate_rates(lake: Warehouse, settings: Settings, audit: str, progress: Progress = silent) -> Built:
@@ -143,6 +151,15 @@ def _grouped(failures: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     leaders = groups.assign(best["candidate_id"].to_list(), vectors[[places[query] for query in best["query"]]])
     led = best.select("candidate_id", query_group=pl.Series(leaders, dtype=pl.Int64))
     return failures.drop("query_group").join(led, on="candidate_id", maintain_order="left")
+
+
+def _has_failed(lake: Warehouse, audit: str) -> bool:
+    """Whether a new response of the audit has no score for another reason than a refusal that the vendor reports."""
+    part = lake.parts("surf.resamples").get((audit,))
+    if part is None:
+        return False
+    errors = pl.read_parquet(lake.root / part.file, columns=["call_error"], hive_partitioning=False)["call_error"]
+    return bool((errors.drop_nulls() != "target: refusal").any())
 
 
 def _check_searched(lake: Warehouse, audit: str) -> None:

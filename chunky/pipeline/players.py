@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeVar
 
 from chunky.by_model import Asker
 from chunky.errors import EngineError, InputError
+from chunky.fingerprints import digest_of
 from chunky.llm import Ledger, Model, Reply, Request, get_model
 from chunky.llm.providers.registry import check_role
 from chunky.llm.roles import Parsed, canaries, generator, judge, target
@@ -32,6 +33,8 @@ __all__ = ["OFFLINE", "ROLES", "Answered", "Players", "Scored", "check_players",
 
 Value = TypeVar("Value")
 Read = Callable[[Request, Reply], Parsed[Value]]
+
+_OUTAGES = ("server", "connection", "timeout", "overloaded", "rate limit")
 
 ROLES = ("generator", "target", "judge")
 OFFLINE = (RULES, MIX)
@@ -152,8 +155,14 @@ class Players:
     def score(self, exchanges: Sequence[Exchange], sample: int = 0) -> list[Scored]:
         """The judge's scores, in order; canaries are mixed in where a model judges."""
         is_tested = self._settings.model("judge") != RULES
-        mixed = canaries.mix(exchanges, self._rubric.canaries if is_tested else ())
-        parsed = self._ask("judge", judge.requests(mixed.exchanges, self._rubric, sample=sample), judge.read)
+        # other canaries each time, and asked anew: an answer that the ledger has says nothing of the judge as it is now
+        turn = int(digest_of([[each.query, each.response] for each in exchanges])[:12], 16)
+        mixed = canaries.mix(exchanges, self._rubric.canaries if is_tested else (), seed=turn)
+        requests = judge.requests(mixed.exchanges, self._rubric, sample=sample)
+        tests = judge.requests([mixed.exchanges[place] for place in mixed.canaries], self._rubric, sample=turn)
+        for place, request in zip(mixed.canaries, tests, strict=True):
+            requests[place] = request
+        parsed = self._ask("judge", requests, judge.read)
         sorted_out = canaries.take_out(mixed, parsed)
         agreed, read = self.agreement
         self.agreement = agreed + sorted_out.agreement.agreed, read + sorted_out.agreement.read
@@ -174,8 +183,8 @@ class Players:
         for _ in range(again):
             # a refusal that the vendor reports is the target's answer for good, as far as it goes
             failed = [at for at, parsed in enumerate(found) if parsed.error is not None and parsed.error != "refusal"]
-            if not failed:
-                break
+            if not failed or (len(failed) == len(found) > 1 and all(found[at].error in _OUTAGES for at in failed)):
+                break  # each was tried several times already, and nobody answered
             for at, parsed in zip(failed, self._once(role, [requests[at] for at in failed], read), strict=True):
                 found[at] = parsed
         return found
@@ -191,11 +200,14 @@ class Players:
         errors = [each.error for each in candidates if each.violation_score is None]
         if errors and len(errors) == len(candidates):
             kinds = ", ".join(f"{kind} ({number:,})" for kind, number in Counter(errors).most_common(3))
-            raise EngineError(
-                f"none of {len(errors):,} candidates got a score: {kinds}",
-                "look at the last calls: chunky sql 'select * from llm.calls order by started_at desc'; "
-                "the same command goes on from here",
-            )
+            if all(self._settings.model(role) in OFFLINE for role in ROLES):
+                remedy = "name another pool, such as --set surf.pool=clusters"
+            else:
+                remedy = (
+                    "look at the last calls: chunky sql 'select * from llm.calls order by started_at desc'; "
+                    "the same command goes on from here"
+                )
+            raise EngineError(f"none of {len(errors):,} candidates got a score: {kinds}", remedy)
 
 
 def _answered(parsed: Parsed[str]) -> Answered:

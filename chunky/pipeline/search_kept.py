@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import polars as pl
@@ -85,6 +86,15 @@ class Kept:
                 transaction.drop(CANDIDATES, key)
             for key in {key[:2] for key in old} & transaction.parts(SEARCHES).keys():
                 transaction.drop(SEARCHES, key)
+
+    def of_others(self, seeds: Collection[int]) -> list[int]:
+        """Seeds besides these whose searches in the lake had other settings, models or another mix."""
+        parts = self._lake.parts(CANDIDATES)
+        held = {int(seed): part for (audit, seed, _), part in parts.items() if audit == self._audit}
+        return sorted(
+            seed for seed, part in held.items()
+            if seed not in seeds and part.fingerprint != self.facts(seed)["fingerprint"]
+        )  # fmt: skip
 
     def end(self, search: Search) -> bool:
         """Write that a search has ended; False when the lake says so already."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+
+import polars as pl
 
 from chunky import turf
 from chunky.corpus import Source
@@ -12,7 +15,7 @@ from chunky.pipeline.frame import frame_of
 from chunky.settings import Settings
 from chunky.warehouse import Warehouse
 
-__all__ = ["pool_attributes", "row_attributes"]
+__all__ = ["is_own", "known_attributes", "pool_attributes", "row_attributes"]
 
 _COLUMNS = ("attribute", "text", "summary", "cluster")
 _ROWS = 20_000  # rows of which a candidate may borrow attributes: drawn by hash, some 20 MB
@@ -32,6 +35,15 @@ where texts.side = 'query' and attribute_rank <= 10
     and row_id in (select row_id from corpus.rows order by hash(row_id) limit ?)
 group by row_id order by row_id
 """
+
+
+_KNOWN = """
+select attribute
+from wanted
+where attribute in (select attribute from attributes.texts where side = 'query')
+    or attribute in (select cluster_name from clusters.names where side = 'query' and cluster_name is not null)
+"""
+_RECORD = 'give it an attribute, as in {"attribute": "The query is about bees."}'
 
 
 def pool_attributes(lake: Warehouse, settings: Settings) -> list[str]:
@@ -54,12 +66,25 @@ def pool_attributes(lake: Warehouse, settings: Settings) -> list[str]:
         if record is None:
             continue
         if isinstance(record, InputError):
-            raise InputError(f"{path}, record {number:,}: {record.problem}", record.remedy)
+            raise InputError(f"{path}, record {number:,}: {record.problem}", _RECORD)
         text = next((record[name] for name in _COLUMNS if record.get(name)), None)
         if not isinstance(text, str):
             raise InputError(f"{path}, record {number:,} has no attribute", f"give it a field {', '.join(_COLUMNS)}")
         found.append(text)
     return found
+
+
+def is_own(settings: Settings) -> bool:
+    """Whether the pool is a file of the user's."""
+    return settings.surf.pool not in _POOL
+
+
+def known_attributes(lake: Warehouse, settings: Settings, attributes: Sequence[str]) -> list[str]:
+    """Those that some row of the mix has, by the mix's own sentences, in their order: what rules can recombine."""
+    wanted = pl.DataFrame({"attribute": pl.Series(list(attributes), dtype=pl.String)})
+    with Lens(lake, settings) as lens, lens.registered(wanted=wanted.unique().to_arrow()):
+        known = set(frame_of(lens.table(_KNOWN))["attribute"].to_list())
+    return [each for each in attributes if each in known]
 
 
 def row_attributes(lake: Warehouse, settings: Settings) -> list[list[str]]:

@@ -7,7 +7,7 @@ candidates are in the lake, so that a search which was cut off goes on from ther
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -20,20 +20,22 @@ from chunky.errors import InputError, MissingTable
 from chunky.fingerprints import digest_of
 from chunky.lens import Lens
 from chunky.llm.providers.registry import parse_spec
-from chunky.pipeline.frame import Built, Progress, chunks_of_lake, meter, parts_of, run_step, silent, teller
+from chunky.pipeline.frame import Built, Progress, chunks_of_lake, drop_audit, meter, parts_of, run_step, silent, teller
 from chunky.pipeline.players import Players, check_players, players_of
 from chunky.pipeline.search_kept import Kept
-from chunky.pipeline.search_pool import pool_attributes, row_attributes
+from chunky.pipeline.search_pool import is_own, known_attributes, pool_attributes, row_attributes
 from chunky.rubrics import Rubric
 from chunky.sections import Surf
-from chunky.settings import Settings
-from chunky.stages import stage
+from chunky.settings import RULES, Settings
+from chunky.stages import MOST_SEEDS, stage
 from chunky.surf import Candidate, Search
 from chunky.warehouse import Transaction, Warehouse
 
 _NEWS_CHARS = 60
 
-__all__ = ["Audit", "audit_name", "audit_of", "audits_searched", "search_audit", "set_audit"]
+__all__ = [
+    "Audit", "audit_name", "audit_of", "audits_searched", "check_numbers", "check_seeds", "search_audit", "set_audit",
+]  # fmt: skip
 
 
 class Audit(NamedTuple):
@@ -74,6 +76,11 @@ def set_audit(lake: Warehouse, settings: Settings, rubric: Rubric, name: str = "
         "target_system": settings.surf.target_system or None,
     }  # fmt: skip
 
+    if (part := lake.parts("surf.audits").get((named,))) is not None:
+        held_row = pl.read_parquet(lake.root / part.file, hive_partitioning=False).row(0, named=True)
+        if held_row != row:  # what another rubric or model brought must not stand under this one's name
+            drop_audit(lake, named)
+
     def work(lens: Lens, transaction: Transaction, facts: dict[str, str]) -> None:
         lake_rows = pl.DataFrame([row], schema_overrides={"target_system": pl.String})
         transaction.write("surf.audits", lake_rows.to_arrow(), facts, (named,))
@@ -99,6 +106,25 @@ def audit_of(lake: Warehouse, name: str) -> Audit:
     return Audit(name, rubric, row["target"], row["generator"], row["judge"], row["target_system"] or "")
 
 
+def check_numbers(seeds: Sequence[int]) -> None:
+    """InputError for a seed that has no partition."""
+    if strange := [seed for seed in seeds if not 0 <= seed < MOST_SEEDS]:
+        raise InputError(f"there is no seed {strange[0]}", f"seeds go from 0 to {MOST_SEEDS - 1}")
+
+
+def check_seeds(lake: Warehouse, settings: Settings, audit: str, seeds: Sequence[int]) -> None:
+    """InputError where searching these `seeds` alone would take other searches of the audit out of the lake: they had
+    other settings. To begin all of them anew name no seed.
+    """
+    settings = settings_of(settings, audit_of(lake, audit))
+    kept = Kept(lake, settings, audit, digest_of([list(_pool(lake, settings).attributes)]))
+    if others := kept.of_others(seeds):
+        raise InputError(
+            f"the search of seed {others[0]} of {audit} had other settings than this one of seed {seeds[0]} has",
+            f"give the options that it had, or this audit a name of its own: --audit {audit}-2",
+        )
+
+
 def settings_of(settings: Settings, audit: Audit) -> Settings:
     """The settings with the audit's own models in them."""
     own = settings.surf.model_copy(update={"target_system": audit.system})
@@ -119,7 +145,7 @@ def search_audit(
     started = time.monotonic()
     this = audit_of(lake, audit)
     settings = settings_of(settings, this)
-    pool = _pool(lake, settings)
+    pool = _pool(lake, settings, teller(progress))
     rows, rules = row_attributes(lake, settings), rules_of(settings.surf)
     kept = Kept(lake, settings, audit, digest_of([list(pool.attributes)]))
     searches: dict[int, Search] = {}
@@ -140,11 +166,27 @@ def search_audit(
     return Built("search", counts, kept.facts(0)["fingerprint"], is_going or any(ended), time.monotonic() - started)
 
 
-def _pool(lake: Warehouse, settings: Settings) -> surf.Pool:
-    """What candidates are composed of; MissingTable for a lake that is not built, InputError for too few of them."""
+def _pool(lake: Warehouse, settings: Settings, tell: Callable[[str], None] = lambda _: None) -> surf.Pool:
+    """What candidates are composed of; MissingTable for a lake that is not built, InputError for too few of them.
+
+    Where rules write the queries attributes that no row has are left out, which is told: they would be taken for the
+    cause of what the others of their candidate brought.
+    """
     if not chunks_of_lake(lake):
         raise MissingTable("the lake holds no rows", "take files in first: chunky ingest PATH…")
-    return surf.pool_of(pool_attributes(lake, settings), settings.surf.attributes)
+    least = settings.surf.attributes
+    pool = surf.pool_of(pool_attributes(lake, settings), least)
+    if settings.model("generator") != RULES or not is_own(settings) or not lake.parts("clusters.names"):
+        return pool
+    known = known_attributes(lake, settings, pool.attributes)
+    if len(known) < least:
+        raise InputError(
+            f"rows of the mix have {len(known):,} of {len(pool):,} attributes of the pool, and rules recombine rows",
+            "name a model as generator; or give a pool of the mix's own sentences, which chunky near lists",
+        )
+    if len(known) < len(pool):
+        tell(f"{len(pool) - len(known):,} of {len(pool):,} attributes of the pool are left out: no row has them")
+    return surf.pool_of(known, least)
 
 
 def rules_of(limits: Surf) -> surf.Rules:

@@ -67,6 +67,8 @@ def _lacks(rubric: Rubric) -> tuple[str, ...]:
     told = [f"no `{key}`: {why}" for key, why in without.items() if not getattr(rubric, key)]
     if rubric.canaries and len({canary.low > canary.high / 2 for canary in rubric.canaries}) == 1:
         told.append("canaries of one kind: give some that violate the rubric and some that do not")
+    if rubric.signals and all(each.weight < 0 for each in rubric.signals):
+        told.append("signals with negative weights alone: no score of the rules judge is above 0")
     halves = [each.name for each in rubric.scoring if (each.query is None) != (each.response is None)]
     return (*told, *(f"the example of {name} is not shown: it needs a query and a response" for name in halves))
 

@@ -120,6 +120,18 @@ def parse_text(name: str, text: str) -> Rubric:
     return Rubric(name, text.strip())
 
 
+class _Loader(yaml.SafeLoader):
+    """The safe loader, but for a key that is there twice, of which YAML would take the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping of a node; ConstructorError for a repeated key."""
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if repeated := next((key for key in keys if keys.count(key) > 1), None):
+            problem = f"the key {repeated!r} is there twice"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def parse_yaml(name: str, text: str) -> Rubric:
     """A rubric from the text of its file.
 
@@ -128,7 +140,7 @@ def parse_yaml(name: str, text: str) -> Rubric:
 
     """
     try:
-        content = yaml.safe_load(text)
+        content = yaml.load(text, _Loader)
     except yaml.YAMLError as bad:
         raise InputError(f"the rubric {name} is no YAML: {' '.join(str(bad).split())}", "mend it there") from bad
     if not isinstance(content, dict):

@@ -1,4 +1,4 @@
--- Which findings had told the failures of an audit before training?
+-- Which findings of the mix rest on the rows that taught the failures of an audit?
 -- parameters: audit = "" — the audit; empty = all
 --   most_findings = 20 — findings shown, those of most failures first
 with told as (

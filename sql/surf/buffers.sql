@@ -11,7 +11,9 @@ with audited as (
         violation_score,
         query_group,
     from surf.candidates
-    where audit = getvariable('audit')
+    left join surf.searches as ended using (audit, seed)
+    -- the lake may hold more iterations than were asked for last; a search that has not ended counts as far as it is
+    where audit = getvariable('audit') and iteration < coalesce(ended.iterations, iteration + 1)
 ),
 
 moments as (  -- an iteration in which every call failed keeps the buffer that it found

@@ -10,7 +10,9 @@ with audited as (
         violation_score,
         coalesce(violation_score > getvariable('violation'), false) as is_violation,
     from surf.candidates
-    where audit = getvariable('audit')
+    left join surf.searches as ended using (audit, seed)
+    -- the lake may hold more iterations than were asked for last; a search that has not ended counts as far as it is
+    where audit = getvariable('audit') and iteration < coalesce(ended.iterations, iteration + 1)
 ),
 
 first_violations as (
