@@ -14,6 +14,7 @@ from assets.describing import asset_key, facts, spec, version_of
 from assets.steps import audit_asset, named
 from chunky import pipeline
 from chunky.errors import MissingTable
+from chunky.fingerprints import digest_of
 from chunky.stages import stage
 from dagster_project.partitions import AUDIT, SEARCH, audits_by_key
 from dagster_project.resources import LakeResource, Listener
@@ -40,7 +41,7 @@ def search(
     for key in context.partition_keys:
         at = dg.MultiPartitionKey(SEARCH.get_partition_key_from_str(key).keys_by_dimension)
         wanted.setdefault(at.keys_by_dimension["audit"], []).append(int(at.keys_by_dimension["seed"]))
-    warehouse, version = lake.warehouse(), ""
+    warehouse, versions = lake.warehouse(), list[str]()
     with listener.hearing():
         known = audits_by_key(warehouse)
         for partition, seeds in wanted.items():
@@ -51,7 +52,9 @@ def search(
             built = pipeline.search_audit(warehouse, settings, known[partition], seeds, listener.progress)
             listener.built.append(built)
             context.log.info(f"{known[partition]}: {len(seeds)} searches in {built.seconds:.1f} s")
-            version = built.fingerprint
+            versions.append(built.fingerprint)
+    # a result has one version for all partitions of its run: of several audits it is that of all of them
+    version = versions[0] if len(versions) == 1 else digest_of(versions)
     for table in _SEARCH.tables:
         held = warehouse.parts(table)
         for partition, seeds in wanted.items():
