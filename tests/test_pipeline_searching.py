@@ -435,6 +435,9 @@ def test_what_a_search_may_cost_is_told_before(mixed: Warehouse, server: SearchS
         "generator": candidates, "target": candidates + fresh, "judge": candidates + fresh,
     }  # fmt: skip
     assert all(one.is_bound and one.usd for one in told.values())
+    pipeline.set_audit(mixed, settings, rubrics.rubric("rebuttal"), "tested")
+    (judged,) = [one for one in pipeline.search_estimates(mixed, settings, "tested", SEEDS) if one.role == "judge"]
+    assert judged.calls == candidates + fresh + ITERATIONS + 1, "canaries: one in fifty, and one at least each time"
     offline = settings.model_copy(update={"generator": "rules"})
     pipeline.set_audit(mixed, offline, rubrics.rubric("code"), "other")
     assert [one.role for one in pipeline.search_estimates(mixed, offline, "other", 1)] == ["target", "judge"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chunky.llm.protocol import Request
-from chunky.llm.roles import generator, judge, target
+from chunky.llm.roles import canaries, generator, judge, target
 from chunky.llm.roles.judge import Exchange
 from chunky.pipeline.estimates import Estimate, estimated
 from chunky.pipeline.models import ledger_of
@@ -30,10 +30,14 @@ def search_estimates(lake: Warehouse, settings: Settings, audit: str, seeds: int
     limits = told.surf
     candidates = seeds * limits.iterations * limits.candidates
     fresh = seeds * limits.failures * limits.fresh_samples
+    tests = [
+        canaries.number(len(this.rubric.canaries), rows)
+        for rows in (*[seeds * limits.candidates * limits.samples] * limits.iterations, fresh)
+    ]
     calls = {
         "generator": candidates,
         "target": candidates * limits.samples + fresh,
-        "judge": candidates * limits.samples + fresh,
+        "judge": candidates * limits.samples + fresh + sum(tests),
     }
     samples: dict[str, list[Request]] = {
         "generator": generator.requests([generator.Wish(_ATTRIBUTES)]),

@@ -16,7 +16,7 @@ from chunky.llm.roles.judge import Exchange, Verdict
 from chunky.llm.roles.reading import Parsed
 from chunky.rubrics import Canary
 
-__all__ = ["Agreement", "Mixed", "Sorted", "mix", "take_out"]
+__all__ = ["Agreement", "Mixed", "Sorted", "mix", "number", "take_out"]
 
 SHARE = 0.02
 """Canaries per judged row: 2 % more calls; at least one where a rubric has any."""
@@ -56,13 +56,18 @@ class Sorted:
     agreement: Agreement
 
 
+def number(canaries: int, rows: int, share: float = SHARE) -> int:
+    """How many of `canaries` are mixed into so many rows."""
+    return min(canaries, ceil(share * rows))
+
+
 def mix(rows: Sequence[Exchange], canaries: Sequence[Canary], *, share: float = SHARE, seed: int = 0) -> Mixed:
     """Rows with canaries among them: `share` of their number, each canary at most once, in places drawn by seed.
 
     The rows keep their order. No rows, no canaries.
     """
     random = Random(f"canaries {seed}")
-    count = min(len(canaries), ceil(share * len(rows)))
+    count = number(len(canaries), len(rows), share)
     chosen = random.sample(list(canaries), count)
     places = sorted(random.sample(range(len(rows) + count), count))
     by_place = dict(zip(places, chosen, strict=True))
