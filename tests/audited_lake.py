@@ -43,11 +43,16 @@ def add_audit(
     return rows
 
 
-def add_rates(lake: Warehouse, rows: list[dict[str, Any]], again: list[tuple[Any, ...]]) -> None:
-    """The rates of an audit's failures at 70 and 50; `again` are the new responses."""
+def add_rates(
+    lake: Warehouse,
+    rows: list[dict[str, Any]],
+    again: list[tuple[Any, ...]],
+    thresholds: tuple[float, ...] = (70, 50),
+) -> None:
+    """The rates of an audit's failures at the thresholds; `again` are the new responses."""
     names = ("seed", "failure_id", "query_group", "query", "violation_score")
     kept = failures(*(tuple(row[name] for name in names) for row in rows))
-    found = violation_rates(kept, fresh(*again), (70, 50)).to_dicts()
+    found = violation_rates(kept, fresh(*again), thresholds).to_dicts()
     audit = rows[0]["audit"]
     rubric, _, target = audit.partition("@")
     told = [each | {"audit": audit, "rubric": rubric, "target": target} for each in found]

@@ -59,6 +59,15 @@ def test_another_threshold(lake: Path) -> None:
     assert "%" not in nothing.splitlines()[2]
 
 
+def test_audits_of_different_thresholds_are_told_apart(tmp_path: Path) -> None:
+    lake = make(tmp_path)
+    add_rates(lake, add_audit(lake), [])
+    assert "thresholds differ" not in invoke(lake.root, "rates").stdout
+    add_rates(lake, add_audit(lake, "code@other"), [], (50,))
+    shown = " ".join(invoke(lake.root, "rates").stdout.split())
+    assert f"their thresholds differ, so they do not compare: code@other above 50, {AUDIT} above 70" in shown
+
+
 def test_a_program_gets_every_number(lake: Path) -> None:
     rates = json.loads(invoke(lake, "rates", "--json").stdout)["rates"]
     assert [each["audit"] for each in rates] == [f"code@{EVIL}", "math@mix", AUDIT]

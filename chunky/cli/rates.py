@@ -55,6 +55,9 @@ def rates(
             _print(session, matrix(found, "fresh"), "New responses to the same queries that violate it")
         for row, column, audit in shown.repeated:
             session.printer.line(f"{visible(row.label)}, {visible(column)}: audit {visible(audit)}")
+        if len({each["threshold"] for each in found} - {None}) > 1:
+            told = (f"{each['audit']} above {each['threshold']:g}" for each in found if each["threshold"] is not None)
+            session.printer.line(f"their thresholds differ, so they do not compare: {visible(', '.join(told))}")
         session.printer.line("share, 95 % interval over runs, number; by SQL: chunky sql --question violation_rates")
     if svg is not None:
         session.printer.line(f"drawn into {visible(str(svg))}")
