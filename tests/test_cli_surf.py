@@ -197,5 +197,5 @@ def test_rules_write_queries_of_attributes_that_rows_have(traced: Path, tmp_path
     with Lens(Warehouse(lake)) as lens:
         drawn = lens.table("select distinct unnest(sampled_attributes) as attribute from surf.candidates")
     assert set(drawn["attribute"].to_pylist()) == set(known)
-    pool.write_text("{", encoding="utf-8")
+    pool.write_text("no JSON\n", encoding="utf-8")
     assert "give it an attribute" in invoke(lake, *arguments, code=1).stderr
