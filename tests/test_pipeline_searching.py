@@ -538,6 +538,10 @@ def test_one_seed_with_other_settings_is_refused(mixed: Warehouse, server: Searc
     pipeline.check_seeds(mixed, few, audit, range(SEEDS))
     with pytest.raises(InputError, match="there is no seed 100"):
         pipeline.check_numbers([0, 100])
+    held, other = content(mixed), settings.model_copy(update={"judge": server.anthropic})
+    with pytest.raises(InputError, match="had another rubric or model than this search of seed 1"):
+        pipeline.set_audit(mixed, other, RUBRIC, seeds=[1])
+    assert content(mixed) == held
 
 
 def test_canaries_are_asked_anew_each_time(mixed: Warehouse, tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def _search(session: Session, spec: str, seeds: Sequence[int], name: str) -> str
     named = name or pipeline.audit_name(rubric, settings.target)
     pipeline.check_numbers(seeds or range(settings.surf.seeds))
     before = pipeline.audit_of(lake, named) if named in pipeline.audits_searched(lake) else None
-    pipeline.set_audit(lake, settings, rubric, name)
+    pipeline.set_audit(lake, settings, rubric, name, seeds)
     if before is not None and pipeline.audit_of(lake, named) != before and not session.is_quiet:
         sys.stderr.write(f"{visible(named)} had another rubric or model: what that found is taken out of the lake\n")
     if seeds:

@@ -32,6 +32,7 @@ from chunky.surf import Candidate, Search
 from chunky.warehouse import Transaction, Warehouse
 
 _NEWS_CHARS = 60
+_ALONE = "give the options that the audit had, or this one a name of its own: --audit NAME"
 
 __all__ = [
     "Audit", "audit_name", "audit_of", "audits_searched", "check_numbers", "check_seeds", "search_audit", "set_audit",
@@ -55,12 +56,13 @@ def audit_name(rubric: Rubric, target: str) -> str:
     return f"{rubric.name}@{spec.model or spec.provider}"
 
 
-def set_audit(lake: Warehouse, settings: Settings, rubric: Rubric, name: str = "") -> Built:
+def set_audit(lake: Warehouse, settings: Settings, rubric: Rubric, name: str = "", seeds: Sequence[int] = ()) -> Built:
     """Write down what is audited (`surf.audits`): the rubric, and the models that the settings name.
 
     `name` is `audit_name` if empty. Nothing is written for a search that could not begin: MissingTable for a lake that
     is not built, InputError for a pool that is too small or an audit of that name which has another target (where no
-    name was given), and what `check_players` raises.
+    name was given), and what `check_players` raises. What an audit of that name found by another rubric or model leaves
+    the lake; InputError where only some `seeds` would be searched anew.
     """
     check_players(lake, settings, rubric)
     _pool(lake, settings)
@@ -75,9 +77,10 @@ def set_audit(lake: Warehouse, settings: Settings, rubric: Rubric, name: str = "
         "target": settings.model("target"), "generator": settings.model("generator"), "judge": settings.model("judge"),
         "target_system": settings.surf.target_system or None,
     }  # fmt: skip
-
     if (part := lake.parts("surf.audits").get((named,))) is not None:
         held_row = pl.read_parquet(lake.root / part.file, hive_partitioning=False).row(0, named=True)
+        if held_row != row and seeds:
+            raise InputError(f"{named} had another rubric or model than this search of seed {seeds[0]}", _ALONE)
         if held_row != row:  # what another rubric or model brought must not stand under this one's name
             drop_audit(lake, named)
 
@@ -120,8 +123,7 @@ def check_seeds(lake: Warehouse, settings: Settings, audit: str, seeds: Sequence
     kept = Kept(lake, settings, audit, digest_of([list(_pool(lake, settings).attributes)]))
     if others := kept.of_others(seeds):
         raise InputError(
-            f"the search of seed {others[0]} of {audit} had other settings than this one of seed {seeds[0]} has",
-            f"give the options that it had, or this audit a name of its own: --audit {audit}-2",
+            f"the search of seed {others[0]} of {audit} had other settings than this one of seed {seeds[0]}", _ALONE
         )
 
 
